@@ -1,0 +1,142 @@
+"""Changes: what a write does to one item, what the change log keeps of it, and what a reader of the log sees.
+
+Invariant: every committed change has exactly one log record, in commit order; a record's timestamp is greater than
+that of every earlier record of the same origin.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from region.model.table import Table
+from region.model.values import Item
+from region.model.version import Version
+
+ITEM: Final = 0
+TABLE: Final = 1
+"""Kinds of log records: a change of an item, or of a table's shared settings (its image is the registers)."""
+
+CAUSE_REQUEST: Final = 0
+CAUSE_EXPIRY: Final = 1
+"""Why an item changed: a client asked, or its time to live passed in the origin."""
+
+
+class StoredItem(NamedTuple):
+    """An item as a replica holds it. ``image`` is ``None`` for a tombstone; ``size`` is DynamoDB's count in bytes."""
+
+    image: bytes | None
+    size: int
+    version: Version
+
+
+class Entry(NamedTuple):
+    """One live item met by a scan of a table or an index, as the scanned source projects it.
+
+    ``key`` is the key in the scanned source, which is where a reader resumes; for an index it ends in the base key.
+    """
+
+    key: bytes
+    image: bytes
+    size: int
+
+
+class Change:
+    """One effective write of one item, complete: what the store needs to write item, index entries and log record.
+
+    ``item`` and ``old_item`` are the decoded images where the caller has them; the store decodes what it lacks, and
+    only for tables with indexes. ``group`` is the sequence-independent identity of the transaction that this change
+    belongs to, or ``None``.
+    """
+
+    __slots__ = (
+        "cause",
+        "group",
+        "image",
+        "incumbent",
+        "item",
+        "key",
+        "old_item",
+        "request_id",
+        "size",
+        "table",
+        "version",
+    )
+
+    def __init__(
+        self,
+        table: Table,
+        key: bytes,
+        image: bytes | None,
+        size: int,
+        version: Version,
+        incumbent: StoredItem | None,
+        *,
+        item: Item | None = None,
+        old_item: Item | None = None,
+        request_id: str | None = None,
+        cause: int = CAUSE_REQUEST,
+        group: str | None = None,
+    ) -> None:
+        self.table = table
+        self.key = key
+        self.image = image
+        self.size = size
+        self.version = version
+        self.incumbent = incumbent
+        self.item = item
+        self.old_item = old_item
+        self.request_id = request_id
+        self.cause = cause
+        self.group = group
+
+
+class LogRecord(NamedTuple):
+    """One record of the change log.
+
+    ``sequence`` is this region's own and dense. For kind :data:`TABLE`, ``image`` holds the encoded registers and
+    ``key`` is empty. ``old_image`` is kept only where a reader needs it (streams with old images).
+    """
+
+    sequence: int
+    kind: int
+    table_uid: str
+    key: bytes
+    image: bytes | None
+    size: int
+    version: Version
+    old_image: bytes | None
+    cause: int
+    group: str | None
+    request_id: str | None
+
+
+class Conflict(NamedTuple):
+    """A write that lost to a concurrent one, with all that is needed to explain or repair it.
+
+    ``winner`` and ``loser`` carry both images and versions; ``attributes_lost`` are the top-level attributes of the
+    loser that the winner does not hold with the same value; ``margin_ms`` is the difference of their clocks.
+    """
+
+    table_uid: str
+    key: bytes
+    winner: StoredItem
+    loser: StoredItem
+    margin_ms: int
+    attributes_lost: tuple[str, ...]
+    winner_request_id: str | None
+    loser_request_id: str | None
+
+
+class Cursor(NamedTuple):
+    """How far this region has applied one origin's log: everything up to ``sequence`` of that ``epoch``.
+
+    ``watermark`` is the hlc up to which all of the origin's changes are included.
+    """
+
+    origin: str
+    epoch: str
+    sequence: int
+    watermark: int
+
+
+Response = dict[str, Any]
