@@ -1,0 +1,1 @@
+"""Storage of one replica, behind a port; see ``region/store/port.py``."""

@@ -1,0 +1,37 @@
+"""The change log's SQL, and how its rows become records.
+
+What: one row per committed change, numbered densely in commit order. ``table_id`` refers to ``tables``; images stand
+last, so that a reader of one origin or one table passes over other rows by their first columns.
+
+Invariant: whoever truncates the log leaves its last row, because the head is read from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from region.model.change import ITEM, LogRecord
+from region.model.version import Version
+from region.store.codec import unpack_vector
+
+INSERT: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+HEAD: Final = "SELECT coalesce(max(sequence), 0) FROM log"
+TAIL: Final = "SELECT coalesce(min(sequence) - 1, 0) FROM log"
+
+_SELECT: Final = (
+    'SELECT sequence, table_id, kind, origin, hlc, vector, key, size, cause, "group", request_id, image, old_image '
+    "FROM log WHERE sequence > ?"
+)
+READ: Final = f"{_SELECT} ORDER BY sequence LIMIT ?"
+READ_ORIGIN: Final = f"{_SELECT} AND origin = ? ORDER BY sequence LIMIT ?"
+READ_TABLE: Final = (
+    f"{_SELECT} AND sequence <= ? AND table_id = ? AND kind = {ITEM} AND origin = ? ORDER BY sequence LIMIT ?"
+)
+
+
+def record_of(row: tuple[Any, ...], uids: Mapping[int, str]) -> LogRecord:
+    """Return the record of a row; ``uids`` names the tables by their numbers."""
+    sequence, table_id, kind, origin, hlc, vector, key, size, cause, group, request_id, image, old_image = row
+    version = Version(hlc, origin) if vector is None else Version(hlc, origin, unpack_vector(vector))
+    return LogRecord(sequence, kind, uids[table_id], key, image, size, version, old_image, cause, group, request_id)

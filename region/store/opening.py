@@ -1,0 +1,116 @@
+"""Opening a replica's database: whose it is, how old its layout is, and how SQLite is set up.
+
+What: a file is looked at first, made or migrated where that is needed, and only then opened for service. Foreign,
+newer and damaged files are refused before anything is written to them.
+
+Invariant: no two SQLite libraries hold the file open at the same time (``region.store.migration``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from region.errors import StoreError
+from region.randomness import Rng
+from region.store import schema
+from region.store.failure import failure
+
+_SYNCHRONOUS: Final = {"full": "FULL", "normal": "NORMAL", "memory": "OFF"}
+_CACHE_KIB: Final = 64 * 1024
+_READER_CACHE_KIB: Final = 4 * 1024
+_CHECKPOINT_PAGES: Final = 1000
+_BUSY_TIMEOUT_MS: Final = 1000
+_STATEMENTS: Final = 512
+
+
+def _initial(region: str, rng: Rng) -> dict[str, str]:
+    return {"region": region, "epoch": rng.token(8), "next_id": "1"}
+
+
+def open_memory(region: str, rng: Rng) -> apsw.Connection:
+    """Make a private database in memory."""
+    connection = apsw.Connection(":memory:", statementcachesize=_STATEMENTS)
+    connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
+    for statement in (statement for statements in schema.MIGRATIONS for statement in statements):
+        connection.execute(statement)
+    for name, value in {**_initial(region, rng), "schema_version": str(schema.VERSION)}.items():
+        connection.execute(schema.SAVE_META, (name, value))
+    return connection
+
+
+def open_file(path: Path, region: str, durability: str, rng: Rng) -> apsw.Connection:
+    """Open a region's file for service; make it where it is missing or empty, migrate it where it is old.
+
+    Raises:
+        StoreError: it is not for us to open, or cannot be read; the message says what to do.
+    """
+    try:
+        version = _check(path, region)
+        if version < schema.VERSION:
+            # Imported where it is needed: it costs a tenth of a second, and a file that is up to date does without.
+            from region.store.migration import migrate  # noqa: PLC0415
+
+            migrate(path, version, _initial(region, rng))
+        connection = _connect(path, _CACHE_KIB)
+        mode = connection.execute("PRAGMA journal_mode = WAL").get
+        if mode != "wal":
+            connection.close()
+            raise StoreError(f"the file system of {path} has no shared memory for SQLite's WAL: use a local disk")
+        connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    except apsw.Error as error:
+        raise failure(error, "opening", str(path)) from error
+    return connection
+
+
+def connect_reader(path: Path) -> apsw.Connection:
+    """Open a second connection, for reading beside an open transaction."""
+    try:
+        connection = _connect(path, _READER_CACHE_KIB)
+        connection.execute("PRAGMA query_only = 1")
+    except apsw.Error as error:
+        raise failure(error, "opening a second connection", str(path)) from error
+    return connection
+
+
+def _connect(path: Path, cache_kib: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    return connection
+
+
+def _check(path: Path, region: str) -> int:
+    """Return the layout's number of a file that is ours to open, 0 where there is none yet."""
+    if not path.exists() or path.stat().st_size == 0:
+        return 0
+    connection = _connect(path, _READER_CACHE_KIB)
+    try:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if not names:
+            return 0
+        if "meta" not in names or connection.pragma("application_id") != schema.APPLICATION_ID:
+            raise StoreError(f"{path} is a database of another program: choose another path")
+        rows: list[tuple[Any, ...]] = connection.execute("SELECT name, value FROM meta").fetchall()
+        return _check_meta(path, region, dict(rows))
+    finally:
+        connection.close()
+
+
+def _check_meta(path: Path, region: str, meta: Mapping[str, str]) -> int:
+    owner, version = meta["region"], int(meta["schema_version"])
+    if version > schema.VERSION:
+        raise StoreError(
+            f"{path} has layout {version} and this program knows layouts up to {schema.VERSION}: "
+            "start it with the newer version of Atoll that wrote it"
+        )
+    if owner != region:
+        raise StoreError(
+            f"{path} belongs to region {owner}, not to {region}: start it as {owner}, "
+            f"or give {region} a file of its own"
+        )
+    return version

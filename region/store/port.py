@@ -1,0 +1,150 @@
+"""The Store port: what a replica needs of its storage, and nothing about how it is done.
+
+What: one writer at a time. ``begin`` opens the transaction, ``Transaction`` writes, ``commit`` makes all of it durable
+at once or ``rollback`` makes none of it ever have happened. Reads outside of a transaction see the last commit.
+
+Invariants:
+
+* ``Transaction.put`` writes the item row, its index entries and its log record in one call: there is no other way to
+  make a change. ``load`` copies one that another replica's log, or this one's, holds already.
+* Log sequences are dense and in commit order; what ``read_log`` returns is committed.
+* A tombstone is a row whose image is ``None``; ``scan`` never shows one, ``get`` and ``scan_versions`` do.
+
+Hazards: an iterator of ``scan`` must be exhausted or closed before the next commit. After a write of a transaction has
+failed, its later writes and its commit fail too, until it is rolled back. A store in memory has one view of its data
+and refuses to be read from outside while its transaction is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, StoredItem
+from region.model.settings import Registers
+from region.model.table import Index, Table, TableRecord
+from region.model.version import Version
+
+
+class Reader(Protocol):
+    """What can be read of a replica."""
+
+    def get(self, table: Table, key: bytes) -> StoredItem | None:
+        """Return the item or tombstone under a primary key."""
+
+    def scan(
+        self, table: Table, index: Index | None, lower: bytes, upper: bytes | None, *, reverse: bool = False
+    ) -> Iterator[Entry]:
+        """Iterate over the live items with ``lower <= key < upper`` of a table, or of one of its indexes."""
+
+    def scan_versions(self, table: Table, after: bytes, limit: int) -> list[tuple[bytes, StoredItem]]:
+        """Return up to ``limit`` items and tombstones with ``key > after`` in key order."""
+
+    def statistics(self, table: Table, index: Index | None) -> tuple[int, int]:
+        """Return the number of live items and the sum of their sizes in bytes."""
+
+    def tables(self) -> list[TableRecord]:
+        """Return every table record, dropped ones included."""
+
+    def read_log(self, after: int, *, limit: int, bytes_max: int, origin: str | None = None) -> list[LogRecord]:
+        """Return records with ``sequence > after`` in order, of one origin or of all, at least one if there is one."""
+
+    def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
+        """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
+
+    def log_head(self) -> int:
+        """Return the sequence of the last committed record, 0 when there has been none."""
+
+    def log_tail(self) -> int:
+        """Return the sequence before the first record still kept: a reader whose cursor is below it has a gap."""
+
+    def cursors(self) -> dict[str, Cursor]:
+        """Return how far each origin's log has been applied here."""
+
+    def conflicts(self, after: int, limit: int) -> list[tuple[int, Conflict]]:
+        """Return recorded conflicts with their numbers greater than ``after``, oldest first."""
+
+    def meta(self, name: str) -> str | None:
+        """Return a value of this database file (``epoch``, ``region``, …)."""
+
+
+class Transaction(Reader, Protocol):
+    """The one open transaction. Reads see its own writes."""
+
+    def put(self, change: Change) -> int:
+        """Write one item change: item row, index entries, log record. Return its sequence.
+
+        ``change.incumbent`` must be what is stored now, a tombstone included; anything else is a defect.
+        """
+
+    def load(self, change: Change) -> None:
+        """Write one item change without a log record: what a new replica copies, and own changes that come home."""
+
+    def amend_version(self, table: Table, key: bytes, version: Version) -> None:
+        """Replace the version of an item or tombstone whose image stays: it has met a write that lost to it."""
+
+    def log_table(self, table: Table, registers: Registers, version: Version) -> int:
+        """Append a log record that carries the table's shared settings. Return its sequence."""
+
+    def insert_table(self, record: TableRecord) -> TableRecord:
+        """Create a table with its indexes; return the record with the numbers that the store has given it."""
+
+    def save_table(self, record: TableRecord) -> None:
+        """Replace the record of a table; create and drop storage of indexes to match ``record.local.indexes``.
+
+        An index whose keys or projection differ from before is another index and needs a new number.
+        """
+
+    def drop_table(self, record: TableRecord) -> None:
+        """Delete all storage of a table; its record stays, marked ``dropped``, with its registers."""
+
+    def next_index_id(self) -> int:
+        """Return a number for a new index, never used before in this file."""
+
+    def backfill(self, table: Table, index: Index, after: bytes, limit: int) -> bytes | None:
+        """Index up to ``limit`` base items with ``key > after``; return the last key done, ``None`` at the end.
+
+        Items whose index key attribute has a wrong type or size are left out, as AWS does.
+        """
+
+    def save_cursor(self, cursor: Cursor) -> None:
+        """Remember how far an origin's log has been applied."""
+
+    def record_conflict(self, conflict: Conflict) -> int:
+        """Keep the loser of a conflict durably; return its number."""
+
+    def save_meta(self, name: str, value: str) -> None:
+        """Set a value of this database file."""
+
+
+class Store(Reader, Protocol):
+    """A replica's storage."""
+
+    @property
+    def epoch(self) -> str:
+        """The random identity of this database file, fixed when it was made."""
+
+    @property
+    def syncs_at_commit(self) -> bool:
+        """Whether ``commit`` waits for the disk, so that it is worth running it off the event loop."""
+
+    def load_ceiling(self) -> int:
+        """Return the persisted clock ceiling, 0 in a new file."""
+
+    def save_ceiling(self, hlc: int) -> None:
+        """Persist a clock ceiling: within the open transaction, or at once when none is open."""
+
+    def begin(self) -> Transaction:
+        """Open the transaction. There is at most one."""
+
+    def commit(self) -> None:
+        """Make the open transaction durable. May be called from another thread while readers go on."""
+
+    def rollback(self) -> None:
+        """Undo the open transaction; without one there is nothing to do."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+StoredItems = Sequence[tuple[bytes, StoredItem]]

@@ -1,0 +1,139 @@
+"""The layout of a replica's database file: the one definition of every SQLite table, view and name.
+
+What: the fixed tables as a list of migrations, and functions that name and define the tables of one DynamoDB table.
+Both ways of running it (sqlite-utils on a file, apsw in memory) take their SQL from here.
+
+Invariants: a migration that was released is never changed, only followed by another; the number of a file's layout is
+the number of migrations it has seen. The names of item and index tables begin with a number that is never reused, so
+DynamoDB's names may differ in case only, or come again after a deletion.
+
+Hazards: the log's images stand in its last columns, and so do the items': SQLite can then judge a row by its
+head without touching the overflow pages of a large image. Keep it so.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PAGE_BYTES: Final = 8192
+"""At SQLite's usual 4 KB, items of 1 KB overflow their pages in a table without rowid, and everything costs twice."""
+
+APPLICATION_ID: Final = 0x41544F4C
+"""``ATOL`` in SQLite's file header, so that other databases are not taken for ours."""
+
+_FIRST: Final = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE tables (
+        id INTEGER PRIMARY KEY,
+        uid TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        dropped INTEGER NOT NULL,
+        record TEXT NOT NULL
+    )""",
+    """CREATE TABLE counters (
+        id INTEGER PRIMARY KEY,
+        items INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    )""",
+    """CREATE TABLE log (
+        sequence INTEGER PRIMARY KEY,
+        table_id INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        origin TEXT NOT NULL,
+        hlc INTEGER NOT NULL,
+        vector BLOB,
+        key BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        cause INTEGER NOT NULL,
+        "group" TEXT,
+        request_id TEXT,
+        image BLOB,
+        old_image BLOB
+    )""",
+    """CREATE TABLE cursors (
+        origin TEXT PRIMARY KEY,
+        epoch TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        watermark INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE conflicts (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        table_uid TEXT NOT NULL,
+        key BLOB NOT NULL,
+        margin_ms INTEGER NOT NULL,
+        attributes_lost TEXT NOT NULL,
+        winner_hlc INTEGER NOT NULL,
+        winner_origin TEXT NOT NULL,
+        winner_vector BLOB,
+        winner_size INTEGER NOT NULL,
+        winner_request_id TEXT,
+        loser_hlc INTEGER NOT NULL,
+        loser_origin TEXT NOT NULL,
+        loser_vector BLOB,
+        loser_size INTEGER NOT NULL,
+        loser_request_id TEXT,
+        winner_image BLOB,
+        loser_image BLOB
+    )""",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+"""Statements by layout: the first makes layout 1 of an empty file, the next makes layout 2 of that, and so on."""
+
+VERSION: Final = len(MIGRATIONS)
+
+SAVE_META: Final = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+def quoted(name: str) -> str:
+    """Return a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def items_name(table_id: int, table_name: str) -> str:
+    """Return the name of the SQLite table that holds a DynamoDB table's items."""
+    return f"{table_id}:{table_name}"
+
+
+def entries_name(index_id: int, table_name: str, index_name: str) -> str:
+    """Return the name of the SQLite table that holds an index's entries."""
+    return f"{index_id}:{table_name}:{index_name}"
+
+
+def create_items(name: str) -> str:
+    """Return the statement that makes the table of items called ``name``; a row without image is a tombstone."""
+    return (
+        f"CREATE TABLE {quoted(name)} (key BLOB PRIMARY KEY, size INTEGER NOT NULL, hlc INTEGER NOT NULL, "
+        "origin TEXT NOT NULL, vector BLOB, image BLOB) WITHOUT ROWID"
+    )
+
+
+def create_entries(name: str, *, with_images: bool) -> str:
+    """Return the statement that makes the table of an index's entries; an index of ALL has no images of its own."""
+    images = ", size INTEGER NOT NULL, image BLOB NOT NULL" if with_images else ""
+    return f"CREATE TABLE {quoted(name)} (key BLOB PRIMARY KEY, base BLOB NOT NULL{images}) WITHOUT ROWID"
+
+
+def drop_table(name: str) -> str:
+    """Return the statement that drops a table of items or of entries."""
+    return f"DROP TABLE {quoted(name)}"
+
+
+def create_view(view: str, items: str) -> str:
+    """Return the statement that makes the view through which people read a table's items."""
+    return (
+        f"CREATE VIEW {quoted(view)} AS SELECT CAST(image AS TEXT) AS item, "
+        "strftime('%Y-%m-%d %H:%M:%f', (hlc >> 16) / 1000.0, 'unixepoch') AS written, "
+        f"origin, size, hlc, hex(key) AS key FROM {quoted(items)} WHERE image IS NOT NULL"
+    )
+
+
+def drop_view(view: str) -> str:
+    """Return the statement that drops a view."""
+    return f"DROP VIEW {quoted(view)}"
+
+
+def view_names(table_id: int, table_name: str) -> tuple[str, str]:
+    """Return the name that a table's view gets, and the one it gets where another view has the first already."""
+    return f"items of {table_name}", f"items of {table_name} ({table_id})"

@@ -1,0 +1,243 @@
+"""The SQLite implementation of the Store port: one file, one writing connection, one more for reading beside a commit.
+
+What: the main connection is always inside an SQLite transaction, so that neither a read between two commits nor an
+empty transaction costs a lock or a system call; COMMIT is at once followed by the next BEGIN. While a transaction is
+open or being committed, reads from outside of it go to a second connection, which sees the last commit. At all
+other times they use the main one, whose page cache is warm.
+
+Invariants: one process serves a file (:class:`~region.store.lock.FileLock`), and one transaction is open at a time.
+The main connection is used by one thread at a time: ``commit`` may run in another thread, and what must write
+meanwhile (the clock's ceiling) waits for it.
+
+Hazards: the second connection does not exist for a database in memory, whose commit never waits for anything; reading
+it from outside of an open transaction is a defect and is refused. Another program that writes to the file while it is
+served makes our snapshot stale: the next write fails, is rolled back, and works when tried again.
+
+Source: https://sqlite.org/wal.html; https://sqlite.org/isolation.html; the project's design, section 2.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import apsw
+
+from region.errors import DefectError, require
+from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem
+from region.model.table import Index, Table, TableRecord
+from region.randomness import Rng
+from region.store import opening
+from region.store.failure import failure
+from region.store.lock import FileLock
+from region.store.reader import BesideReader, SqliteReader
+from region.store.state import State
+from region.store.transaction import SqliteTransaction
+
+Durability = Literal["full", "normal", "memory"]
+CEILING: Final = "ceiling"
+
+
+def open_store(path: Path | None, *, region: str, durability: Durability, rng: Rng) -> SqliteStore:
+    """Open the database file of a region, and make it where it is missing; ``None`` is a private one in memory.
+
+    ``durability`` is what a commit survives: ``full`` a loss of power, ``normal`` a crash of the process at any
+    moment (after a loss of power the last commits may be missing, never half of one), ``memory`` promises no more
+    than a clean end.
+
+    Raises:
+        StoreError: the file is served already, belongs to another region, is newer than this program, is no
+            database of ours, or is damaged; the message says what to do.
+    """
+    if path is None:
+        return SqliteStore(opening.open_memory(region, rng), None, durability, None)
+    lock = FileLock(path)
+    try:
+        return SqliteStore(opening.open_file(path, region, durability, rng), path, durability, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+class SqliteStore:
+    """A replica's storage in SQLite; :func:`open_store` makes one."""
+
+    def __init__(
+        self, connection: apsw.Connection, path: Path | None, durability: Durability, lock: FileLock | None
+    ) -> None:
+        self.where = str(path) if path is not None else "memory"
+        self._path = path
+        self._durability = durability
+        self._file_lock = lock
+        self._connection = connection
+        try:
+            self._state = State(connection.execute)
+            connection.execute("BEGIN")
+        except apsw.Error as error:
+            connection.close()
+            raise failure(error, "opening", self.where) from error
+        # Both share one cursor, and so do COMMIT and BEGIN: see the invariant of region.store.reader.
+        cursor = connection.cursor()
+        self._execute = cursor.execute
+        self._main = SqliteReader(cursor, self._state, self.where)
+        self._transaction = SqliteTransaction(cursor, self._state, self.where)
+        self._beside: BesideReader | None = None
+        self._open = False
+        self._writing = threading.Lock()
+        epoch = self._main.meta("epoch")
+        require(epoch is not None, "a database file has no epoch")
+        self._epoch = str(epoch)
+
+    @property
+    def epoch(self) -> str:
+        """The random identity of this database file, fixed when it was made."""
+        return self._epoch
+
+    @property
+    def syncs_at_commit(self) -> bool:
+        """Whether ``commit`` waits for the disk."""
+        return self._path is not None and self._durability == "full"
+
+    # Transactions.
+
+    def begin(self) -> SqliteTransaction:
+        """Open the transaction. There is at most one."""
+        require(not self._open, "a transaction is open already")
+        self._open = True
+        return self._transaction
+
+    def commit(self) -> None:
+        """Make the open transaction durable. May be called from another thread while readers go on.
+
+        Raises:
+            StoreError: it failed; the transaction is still open and must be rolled back. Where the error is not
+                definite, the disk failed in the midst, and whether the transaction was kept shows after a restart.
+        """
+        require(self._open, "there is no transaction to commit")
+        with self._writing:
+            if self._transaction.dirty:
+                self._transaction.flush()
+                self._end("COMMIT")
+                self._transaction.publish()
+            self._open = False
+
+    def rollback(self) -> None:
+        """Undo the open transaction; without one there is nothing to undo."""
+        with self._writing:
+            if not self._open:
+                return
+            if self._transaction.dirty:
+                self._undo()
+            self._open = False
+
+    def _end(self, statement: Literal["COMMIT", "ROLLBACK"]) -> None:
+        """End SQLite's transaction and begin the next one."""
+        try:
+            self._execute(statement)
+            self._execute("BEGIN")
+        except apsw.Error as error:
+            committing = statement == "COMMIT"
+            raise self._transaction.broken_by(failure(error, statement, self.where, committing=committing)) from error
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._end("ROLLBACK")
+        else:  # SQLite rolls back by itself where it could not go on, as on a full disk.
+            self._execute("BEGIN")
+        self._transaction.discard()
+
+    def close(self) -> None:
+        """Roll back what is open and release the file; doing it again does nothing."""
+        with self._writing:
+            self._open = False
+            if self._beside is not None:
+                self._beside.connection.close()
+            self._connection.close()
+            if self._file_lock is not None:
+                self._file_lock.release()
+
+    # The clock's ceiling.
+
+    def load_ceiling(self) -> int:
+        """Return the persisted clock ceiling, 0 in a new file."""
+        return int(self._reader().meta(CEILING) or 0)
+
+    def save_ceiling(self, hlc: int) -> None:
+        """Persist a clock ceiling: within the open transaction, or at once when none is open.
+
+        While a commit runs in another thread this waits for it.
+        """
+        with self._writing:
+            if self._open:
+                self._transaction.save_meta(CEILING, str(hlc))
+                return
+            try:
+                self._transaction.save_meta(CEILING, str(hlc))
+                self._end("COMMIT")
+            except BaseException:
+                self._undo()
+                raise
+            self._transaction.publish()
+
+    # Reads of the last commit.
+
+    def _reader(self) -> SqliteReader:
+        if not self._open:
+            return self._main
+        if self._beside is None:
+            if self._path is None:
+                raise DefectError("a database in memory is read from outside of its open transaction")
+            self._beside = BesideReader(opening.connect_reader(self._path).cursor(), self._state, self.where)
+        return self._beside
+
+    def get(self, table: Table, key: bytes) -> StoredItem | None:
+        """Return the item or tombstone under a primary key."""
+        return self._reader().get(table, key)
+
+    def scan(
+        self, table: Table, index: Index | None, lower: bytes, upper: bytes | None, *, reverse: bool = False
+    ) -> Iterator[Entry]:
+        """Iterate over the live items with ``lower <= key < upper`` of a table, or of one of its indexes."""
+        return self._reader().scan(table, index, lower, upper, reverse=reverse)
+
+    def scan_versions(self, table: Table, after: bytes, limit: int) -> list[tuple[bytes, StoredItem]]:
+        """Return up to ``limit`` items and tombstones with ``key > after`` in key order."""
+        return self._reader().scan_versions(table, after, limit)
+
+    def statistics(self, table: Table, index: Index | None) -> tuple[int, int]:
+        """Return the number of live items and the sum of their sizes in bytes."""
+        return self._main.statistics(table, index)
+
+    def tables(self) -> list[TableRecord]:
+        """Return every table record, dropped ones included."""
+        return self._reader().tables()
+
+    def read_log(self, after: int, *, limit: int, bytes_max: int, origin: str | None = None) -> list[LogRecord]:
+        """Return records with ``sequence > after`` in order, of one origin or of all, at least one if there is one."""
+        return self._reader().read_log(after, limit=limit, bytes_max=bytes_max, origin=origin)
+
+    def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
+        """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
+        return self._reader().read_table_log(table_uid, after, upto, limit=limit, origin=origin)
+
+    def log_head(self) -> int:
+        """Return the sequence of the last committed record, 0 when there has been none."""
+        return self._state.head
+
+    def log_tail(self) -> int:
+        """Return the sequence before the first record still kept."""
+        return self._reader().log_tail()
+
+    def cursors(self) -> dict[str, Cursor]:
+        """Return how far each origin's log has been applied here."""
+        return self._reader().cursors()
+
+    def conflicts(self, after: int, limit: int) -> list[tuple[int, Conflict]]:
+        """Return recorded conflicts with their numbers greater than ``after``, oldest first."""
+        return self._reader().conflicts(after, limit)
+
+    def meta(self, name: str) -> str | None:
+        """Return a value of this database file (``epoch``, ``region``, …)."""
+        return self._reader().meta(name)

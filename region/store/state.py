@@ -1,0 +1,44 @@
+"""What the store keeps in memory about its file, as of the last commit, and what it learned on the way.
+
+Invariants: ``head`` and ``counters`` change only after the commit that changes them in the file. Everything else may
+run ahead of the file without harm: numbers once given out stay given out, a mapping of a table that was rolled back is
+never looked up, and ``gone`` is consulted only when SQLite says that a table is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from region.model.table import Table
+from region.store import log
+from region.store.plan import TablePlan
+
+
+class State:
+    """The memory of one open store, shared by its readers and its transaction."""
+
+    __slots__ = ("counters", "gone", "head", "ids", "next_id", "plans", "quiet", "uids")
+
+    def __init__(self, execute: Callable[[str], Any]) -> None:
+        self.head: int = execute(log.HEAD).get
+        self.counters: dict[int, tuple[int, int]] = {
+            number: (items, size) for number, items, size in execute("SELECT id, items, bytes FROM counters")
+        }
+        """Live items and their bytes, per table and per index."""
+        self.uids: dict[int, str] = dict(execute("SELECT id, uid FROM tables").fetchall())
+        self.ids: dict[str, int] = {uid: number for number, uid in self.uids.items()}
+        self.next_id = int(execute("SELECT value FROM meta WHERE name = 'next_id'").get)
+        """The next number for a table or an index."""
+        self.plans: dict[int, TablePlan] = {}
+        self.gone: set[int] = set()
+        """Tables and indexes dropped since the file was opened: a reader with an older catalogue finds them empty."""
+        self.quiet: dict[str, tuple[int, int]] = {}
+        """Per origin, a range ``(after, upto]`` of the log that is known to hold nothing of it."""
+
+    def plan(self, table: Table) -> TablePlan:
+        """Return the table's plan, made again if this is another state of the table than last time."""
+        plan = self.plans.get(table.id)
+        if plan is None or plan.table is not table:
+            plan = self.plans[table.id] = TablePlan(table)
+        return plan
