@@ -1,0 +1,39 @@
+"""``python -m bench``: run all measurements and write the page. ``--quick`` gives rough figures in two minutes."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+
+from bench import links, region, report
+
+
+def main() -> None:
+    """Run the measurements."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round, smaller tables, nothing written")
+    arguments = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("bench: wrk is missing; `make bench` installs it where it may (Debian: apt-get install wrk)")
+    rounds, seconds = (1, 1.0) if arguments.quick else (3, 2.0)
+    sizes = (10_000, 100_000) if arguments.quick else (10_000, 100_000, 1_000_000)
+    start = region.start_times(rounds)
+    rows = region.compare(rounds=rounds, seconds=seconds)
+    grown, memory, idle = region.growth(sizes, seconds=max(2.0, seconds))
+    replication = links.measure(max(3.0, seconds))
+    budgets = report.budgets(rows, grown, memory, idle, start, replication)
+    print(budgets)
+    if not arguments.quick:
+        report.write(
+            {
+                "Budgets": budgets,
+                "Operations, side by side": report.comparison(rows),
+                "Growth": report.comparison_by_size(grown, memory),
+                "Replication": report.replication(replication),
+            }
+        )
+
+
+if __name__ == "__main__":
+    main()
