@@ -1,0 +1,303 @@
+"""The engine: the single door to a replica. It runs operations, groups writes into commits, and tells who listens.
+
+What: reads run at once against the last commit. Writes wait for the current tick of the event loop to end; then the
+writer takes all that is waiting, opens one store transaction, runs them in order, commits once, answers the callers
+and emits :class:`~region.events.Committed`. Where a commit must wait for the disk, it can run elsewhere
+(``run_commit``) while reads go on; the next group forms meanwhile.
+
+Invariants: one transaction at a time; a caller is answered only after the commit that holds its write; the catalogue
+that reads see changes only with a commit. An operation that fails after its first write would break atomicity, so the
+whole group is rolled back and run again one by one, and the culprit answers a 500.
+
+Hazards: operations run synchronously; a slow one holds up the region. A :class:`~region.errors.DefectError` stops the
+engine for good.
+
+Source: the project's design, section 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from clock import HybridLogicalClock, PhysicalClock
+from region.errors import AtollError, DefectError, DynamoError, InternalServerError, OperatingError
+from region.events import Committed, Events, StoreFailed
+from region.model.change import Response
+from region.operation import OPERATIONS, Operation
+from region.operation.context import Catalogue, Context, Fleet, RegionSettings, SoloFleet
+from region.operation.progress import advance
+from region.randomness import Rng
+from region.store.port import Store
+
+Done = Callable[[Any, AtollError | None], None]
+Work = Callable[[Context], Any]
+RunCommit = Callable[[Callable[[], None]], Awaitable[None]]
+_Outcome = tuple[Done, Any, AtollError | None]
+
+INTERNAL_ERROR: Final = "The request processing has failed because of an unknown error, exception or failure."
+PROGRESS_RETRY_MS: Final = 1000
+
+
+class _Job:
+    """A piece of work for the writer, and whom to tell."""
+
+    __slots__ = ("alone", "done", "request_id", "work")
+
+    def __init__(self, work: Work, done: Done, request_id: str | None, *, alone: bool) -> None:
+        self.work = work
+        self.done = done
+        self.request_id = request_id
+        self.alone = alone
+
+
+class Engine:
+    """One replica at work. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: HybridLogicalClock,
+        source: PhysicalClock,
+        settings: RegionSettings,
+        rng: Rng,
+        events: Events | None = None,
+        fleet: Fleet | None = None,
+        run_commit: RunCommit | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.source = source
+        self.settings = settings
+        self.rng = rng
+        self.events = events or Events()
+        self.fleet = fleet or SoloFleet(settings.region)
+        self.defect: DefectError | None = None
+        self._run_commit = run_commit
+        self._waiting: list[_Job] = []
+        self._scheduled = False
+        self._committing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._watermark = (0, 0)
+        self._catalogue = Catalogue(store.tables())
+        self._reading = self._context(self._catalogue)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The tables as of the last commit."""
+        return self._catalogue
+
+    @property
+    def reading(self) -> Context:
+        """The context of reads: the last commit."""
+        return self._reading
+
+    def submit(self, operation: Operation, request: dict[str, Any], request_id: str, done: Done) -> None:
+        """Run an operation of the API; ``done(response, error)`` is called exactly once, perhaps before this returns.
+
+        ``request`` is consumed: operations bring it to canonical form in place.
+        """
+        if operation.writes:
+            run = operation.run
+            self.write(lambda context: run(context, request), done, request_id=request_id)
+            return
+        try:
+            response = operation.run(self._reading, request)
+        except DynamoError as error:
+            done(None, error)
+        except Exception as error:
+            self.events.emit(StoreFailed(f"{type(error).__name__}: {error}", 1))
+            done(None, self._internal(error))
+        else:
+            done(response, None)
+
+    async def execute(self, name: str, request: dict[str, Any], request_id: str = "in-process") -> Response:
+        """Run an operation by its name and return its response, or raise its error."""
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.submit(OPERATIONS[name], request, request_id, _settle(future))
+        return await future
+
+    def write(self, work: Work, done: Done, *, request_id: str | None = None, alone: bool = False) -> None:
+        """Queue work for the writer. ``alone`` gives it a transaction of its own, so that it may fail half-way."""
+        if self.defect is not None:
+            done(None, InternalServerError(INTERNAL_ERROR))
+            return
+        self._waiting.append(_Job(work, done, request_id, alone=alone))
+        self._schedule()
+
+    async def transact(self, work: Work) -> Any:
+        """Run ``work`` in a transaction of its own; return its result once it is durable, or raise its error."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.write(work, _settle(future), alone=True)
+        return await future
+
+    def watermark(self) -> tuple[int, int]:
+        """Return ``(hlc, sequence)``: all changes made here up to ``hlc`` are in the log, at or before ``sequence``.
+
+        While a commit is under way its timestamps are issued and its records are not to be seen yet; the answer is
+        then the one from before it.
+        """
+        if self._committing is None:
+            self._watermark = (self.clock.watermark(), self.store.log_head())
+        return self._watermark
+
+    def start(self) -> None:
+        """Take up what tables had under way when the region stopped."""
+        self._progress()
+
+    async def close(self) -> None:
+        """Finish what is waiting and release the store."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._waiting or self._committing:
+            if self._committing:
+                await self._committing
+            else:
+                self._flush()
+        self.store.close()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and self._committing is None:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _take(self) -> list[_Job]:
+        """Take the next group: up to a job that wants to be alone, or that job."""
+        waiting = self._waiting
+        if waiting[0].alone:
+            self._waiting = waiting[1:]
+            return waiting[:1]
+        for position, job in enumerate(waiting):
+            if job.alone:
+                self._waiting = waiting[position:]
+                return waiting[:position]
+        self._waiting = []
+        return waiting
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if not self._waiting or self._committing is not None:
+            return
+        self._run_group(self._take())
+        if self._waiting:
+            self._schedule()
+
+    def _run_group(self, group: list[_Job]) -> None:
+        context = self._context(self._catalogue.draft(), begin=True)
+        outcomes: list[_Outcome] = []
+        try:
+            for job in group:
+                context.request_id = job.request_id
+                outcomes.append(self._run_job(job, context))
+            if context.written and self._run_commit is not None and self.store.syncs_at_commit:
+                self._committing = asyncio.get_running_loop().create_task(
+                    self._commit_elsewhere(self._run_commit, group, context, outcomes)
+                )
+                return
+            self.store.commit()
+        except Exception as error:
+            self._undo(group, error)
+            return
+        self._committed(context, outcomes)
+
+    def _run_job(self, job: _Job, context: Context) -> _Outcome:
+        before = context.written
+        try:
+            return job.done, job.work(context), None
+        except (DynamoError, OperatingError) as error:
+            if context.written != before:
+                raise
+            return job.done, None, error
+
+    async def _commit_elsewhere(
+        self, run_commit: RunCommit, group: list[_Job], context: Context, outcomes: list[_Outcome]
+    ) -> None:
+        try:
+            await run_commit(self.store.commit)
+        except Exception as error:
+            self._committing = None
+            self._undo(group, error)
+        else:
+            self._committing = None
+            self._committed(context, outcomes)
+        if self._waiting:
+            self._schedule()
+
+    def _committed(self, context: Context, outcomes: list[_Outcome]) -> None:
+        changes = context.catalogue.changes
+        if changes:
+            self._catalogue = context.catalogue
+            self._reading.catalogue = context.catalogue
+            context.catalogue.changes = []
+        for done, result, error in outcomes:
+            done(result, error)
+        for change in changes:
+            self.events.emit(change)
+        if context.written:
+            self.events.emit(Committed(self.store.log_head(), context.written))
+        if changes:
+            self._progress()
+
+    def _undo(self, group: list[_Job], error: Exception) -> None:
+        """Roll the group back; with company, give every job a transaction of its own, so that one answers for all."""
+        self.store.rollback()
+        self.clock.ceiling_lost(self.store.load_ceiling())
+        self.events.emit(StoreFailed(f"{type(error).__name__}: {error}", len(group)))
+        if isinstance(error, DefectError):
+            self.defect = error
+        if self.defect is None and len(group) > 1:
+            self._waiting[:0] = [_Job(job.work, job.done, job.request_id, alone=True) for job in group]
+            self._schedule()
+            return
+        answer = error if isinstance(error, DynamoError | OperatingError) else self._internal(error)
+        for job in group:
+            job.done(None, answer)
+
+    def _progress(self) -> None:
+        """Do the next step of what tables have under way, and come back when there is more."""
+        self.write(advance, self._progressed, alone=True)
+
+    def _progressed(self, wait_ms: float | None, error: AtollError | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if error is not None:
+            wait_ms = PROGRESS_RETRY_MS
+        if wait_ms is not None and not self._closing:
+            self._timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self._progress)
+
+    def _internal(self, error: BaseException) -> AtollError:
+        if isinstance(error, DefectError):
+            self.defect = error
+        answer = InternalServerError(INTERNAL_ERROR)
+        answer.__cause__ = error
+        return answer
+
+    def _context(self, catalogue: Catalogue, *, begin: bool = False) -> Context:
+        transaction = self.store.begin() if begin else None
+        return Context(
+            settings=self.settings,
+            clock=self.clock,
+            now_ms=self.source.now_ms,
+            fleet=self.fleet,
+            rng=self.rng,
+            catalogue=catalogue,
+            reader=transaction or self.store,
+            transaction=transaction,
+        )
+
+
+def _settle(future: asyncio.Future[Any]) -> Done:
+    def done(result: Any, error: AtollError | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    return done

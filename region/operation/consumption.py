@@ -1,0 +1,103 @@
+"""Consumed capacity and item collection metrics, counted as DynamoDB counts them.
+
+What: reads cost one unit per 4 KB (half when eventually consistent), writes one per 1 KB of the larger of the old and
+the new item, and every index entry written, removed or moved costs its own. Reports are built only when a request asks
+for them.
+
+Source: AWS developer guide, "Read and write capacity", "Using global secondary indexes" (provisioned throughput
+considerations), "Local secondary indexes".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from region.model import limits, values
+from region.model.table import Index, Table
+from region.model.values import Item
+
+
+def read_units(size: int, *, consistent: bool) -> float:
+    """Return the read units of ``size`` bytes; even nothing costs the least unit."""
+    units = max(1, -(-size // limits.READ_UNIT_BYTES))
+    return float(units) if consistent else units / 2
+
+
+def write_units(size: int) -> float:
+    """Return the write units of an item of ``size`` bytes."""
+    return float(max(1, -(-size // limits.WRITE_UNIT_BYTES)))
+
+
+class Consumption:
+    """The capacity that one request consumed on one table, broken down by index."""
+
+    __slots__ = ("indexes", "table", "table_units")
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.table_units = 0.0
+        self.indexes: dict[str, float] = {}
+
+    def add_index(self, index: Index, units: float) -> None:
+        """Count units of an index."""
+        if units:
+            self.indexes[index.name] = self.indexes.get(index.name, 0.0) + units
+
+    def add_write(self, old_item: Item | None, old_size: int, new_item: Item | None, new_size: int) -> None:
+        """Count one write of an item: the table's share, and that of every index whose entry changes."""
+        self.table_units += write_units(max(old_size, new_size))
+        for index in self.table.indexes.values():
+            self.add_index(index, _index_write_units(index, old_item, new_item))
+
+    def report(self, mode: str) -> dict[str, Any]:
+        """Return the ``ConsumedCapacity`` member for ``TOTAL`` or ``INDEXES``."""
+        answer: dict[str, Any] = {
+            "TableName": self.table.name,
+            "CapacityUnits": self.table_units + sum(self.indexes.values()),
+        }
+        if mode == "INDEXES":
+            answer["Table"] = {"CapacityUnits": self.table_units}
+            for member, global_ in (("LocalSecondaryIndexes", False), ("GlobalSecondaryIndexes", True)):
+                shares = {
+                    name: {"CapacityUnits": units}
+                    for name, units in self.indexes.items()
+                    if self.table.indexes[name].global_ == global_
+                }
+                if shares:
+                    answer[member] = shares
+        return answer
+
+
+def _index_write_units(index: Index, old_item: Item | None, new_item: Item | None) -> float:
+    old_entry = _entry(index, old_item)
+    new_entry = _entry(index, new_item)
+    if old_entry is None and new_entry is None:
+        return 0.0
+    if old_entry is None or new_entry is None:
+        return write_units(values.item_size(old_entry or new_entry or {}))
+    if any(old_entry[name] != new_entry[name] for name in index.keys.names):
+        return write_units(values.item_size(old_entry)) + write_units(values.item_size(new_entry))
+    if old_entry == new_entry:
+        return 0.0
+    return write_units(max(values.item_size(old_entry), values.item_size(new_entry)))
+
+
+def _entry(index: Index, item: Item | None) -> Item | None:
+    if item is None or any(name not in item for name in index.keys.names):
+        return None
+    return index.project(item)
+
+
+def collection_metrics(table: Table, item: Item, collection_bytes: int) -> dict[str, Any]:
+    """Return the ``ItemCollectionMetrics`` of an item's collection; its size is given as bounds in whole GB."""
+    gigabytes = collection_bytes / (1024 * limits.MIB)
+    lower = float(int(gigabytes))
+    return {
+        "ItemCollectionKey": {table.hash_name: item[table.hash_name]},
+        "SizeEstimateRangeGB": [lower, lower + 1.0],
+    }
+
+
+def has_local_indexes(table: Table) -> bool:
+    """Whether the table has item collections that AWS measures: those with a local secondary index."""
+    return any(not index.global_ for index in table.indexes.values())

@@ -1,0 +1,71 @@
+"""What a replica may set for itself: read capacity, maximum on-demand reads and table class.
+
+What: overrides stand in the replica's register, each with the timestamp at which it was set, and count only while that
+is later than the last change of the shared setting: a later change anywhere overwrites the override.
+
+Source: AWS developer guide, "Global tables" (settings synchronised with the possibility to override).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from region.model import settings
+from region.model.settings import Registers
+from region.model.table import Table
+
+OVERRIDES: Final = "Overrides"
+READ: Final = "read"
+ON_DEMAND_READ: Final = "on_demand_read"
+TABLE_CLASS: Final = "class"
+INDEX_READ: Final = "index_read:"
+INDEX_ON_DEMAND_READ: Final = "index_on_demand_read:"
+
+
+def requested(action: Mapping[str, Any], hlc: int) -> dict[str, Any]:
+    """Return the overrides that a Create or Update action asks for, stamped with ``hlc``."""
+    values: dict[str, Any] = {}
+    _read_throughput(action, READ, ON_DEMAND_READ, values)
+    if "TableClassOverride" in action:
+        values[TABLE_CLASS] = action["TableClassOverride"]
+    for index in action.get("GlobalSecondaryIndexes") or ():
+        name = index["IndexName"]
+        _read_throughput(index, INDEX_READ + name, INDEX_ON_DEMAND_READ + name, values)
+    return {key: {"value": value, "hlc": hlc} for key, value in values.items() if value is not None}
+
+
+def effective(table: Table, member: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a replica's overrides that count now, by their key; ``member`` is its register's value."""
+    overrides = (member or {}).get(OVERRIDES) or {}
+    return {key: it["value"] for key, it in overrides.items() if it["hlc"] > _changed_hlc(table.registers, key)}
+
+
+def _read_throughput(source: Mapping[str, Any], read: str, on_demand: str, values: dict[str, Any]) -> None:
+    provisioned = source.get("ProvisionedThroughputOverride")
+    if provisioned:
+        values[read] = provisioned.get("ReadCapacityUnits")
+    limits = source.get("OnDemandThroughputOverride")
+    if limits:
+        values[on_demand] = limits.get("MaxReadRequestUnits")
+
+
+def _changed_hlc(registers: Registers, key: str) -> int:
+    """Return when the shared setting behind an override last changed."""
+    if key == TABLE_CLASS:
+        register = registers.get(settings.TABLE_CLASS)
+        return register.hlc if register else 0
+    if key == READ:
+        value = _value(registers, settings.BILLING)
+    elif key == ON_DEMAND_READ:
+        value = _value(registers, settings.ON_DEMAND)
+    else:
+        family, name = key.split(":", 1)
+        index = _value(registers, settings.INDEX + name) or {}
+        value = index.get("OnDemandThroughput" if family + ":" == INDEX_ON_DEMAND_READ else "ProvisionedThroughput")
+    return int((value or {}).get("ReadHlc", 0))
+
+
+def _value(registers: Registers, name: str) -> Any:
+    register = registers.get(name)
+    return register.value if register else None

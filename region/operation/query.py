@@ -1,0 +1,116 @@
+"""Query and Scan: a range of keys, read page by page.
+
+Source: AWS API reference, "Query", "Scan"; developer guide, "Working with scans" (parallel scan).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from region.errors import ValidationError
+from region.expression import Condition, Placeholders, Projection
+from region.expression import key_condition as parse_key_condition
+from region.model import keys, values
+from region.model.change import Response
+from region.operation import page, parameters
+from region.operation.context import Context
+from region.operation.page import Range
+
+
+def query(context: Context, request: dict[str, Any]) -> Response:
+    """Read the items of one partition of a table or index, in the order of the sort key."""
+    page.check_select(request)
+    parameters.refuse_legacy(request)
+    text = request.get("KeyConditionExpression")
+    if text is None:
+        raise ValidationError(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+        )
+    placeholders = Placeholders.of(request, "FilterExpression", "KeyConditionExpression", "ProjectionExpression")
+    condition = parse_key_condition(text, placeholders)
+    filter_, projection = _filter_and_projection(request, placeholders)
+    table = context.table(request["TableName"])
+    index = page.index_of(request, table)
+    schema = table.keys if index is None else index.keys
+    resolved = condition.resolve(schema.hash, schema.range, table.types)
+    if filter_ is not None:
+        _refuse_key_filter(filter_, schema.names)
+    shape = page.shape_of(request, table, index, filter_, projection)
+    lower, upper = resolved.bounds()
+    range_ = Range(table, index, lower, upper, reverse=request.get("ScanIndexForward") is False)
+    start = request.get("ExclusiveStartKey")
+    if start:
+        values.normalise_item(start)
+        key = page.start_key(range_, start)
+        if not page.contains(range_, key):
+            raise ValidationError("The provided starting key is outside query boundaries based on provided conditions")
+        range_ = page.after(range_, key)
+    return page.read(context, request, range_, shape)
+
+
+def scan(context: Context, request: dict[str, Any]) -> Response:
+    """Read a whole table or index, or one of its segments, in the order of the partition keys' hashes."""
+    page.check_select(request)
+    parameters.refuse_legacy(request)
+    filter_, projection = None, None
+    if not request.keys().isdisjoint(
+        ("FilterExpression", "ProjectionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
+    ):
+        placeholders = Placeholders.of(request, "FilterExpression", "ProjectionExpression")
+        filter_, projection = _filter_and_projection(request, placeholders)
+    segment, total = _segment(request)
+    table = context.table(request["TableName"])
+    index = page.index_of(request, table)
+    shape = page.shape_of(request, table, index, filter_, projection)
+    lower, upper = keys.segment_bounds(segment, total)
+    range_ = Range(table, index, lower, upper)
+    start = request.get("ExclusiveStartKey")
+    if start:
+        values.normalise_item(start)
+        key = page.start_key(range_, start)
+        if not page.contains(range_, key):
+            raise ValidationError(
+                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
+                f"correct Segment. TotalSegments: {total} Segment: {segment}"
+            )
+        range_ = page.after(range_, key)
+    return page.read(context, request, range_, shape)
+
+
+def _filter_and_projection(
+    request: dict[str, Any], placeholders: Placeholders
+) -> tuple[Condition | None, Projection | None]:
+    filter_ = parameters.filter_of(request, placeholders)
+    projection = parameters.projection_of(request, placeholders)
+    placeholders.finish()
+    return filter_, projection
+
+
+def _refuse_key_filter(filter_: Condition, key_names: tuple[str, ...]) -> None:
+    for name in key_names:
+        if name in filter_.top_level_names:
+            raise ValidationError(
+                f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+            )
+
+
+def _segment(request: dict[str, Any]) -> tuple[int, int]:
+    segment, total = request.get("Segment"), request.get("TotalSegments")
+    if segment is None and total is None:
+        return 0, 1
+    if total is None:
+        raise ValidationError(
+            "The TotalSegments parameter is required but was not present in the request when Segment parameter is "
+            "present"
+        )
+    if segment is None:
+        raise ValidationError(
+            "The Segment parameter is required but was not present in the request when parameter TotalSegments is "
+            "present"
+        )
+    if segment >= total:
+        raise ValidationError(
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
+            f"Segment: {segment} is not less than TotalSegments: {total}"
+        )
+    return segment, total
