@@ -1,0 +1,194 @@
+"""From a request to its operation and back: routes, credentials, JSON, validation, and errors as answers.
+
+What: :class:`Dispatcher` takes an exchange from its connection, finds the route by ``X-Amz-Target``, and hands the
+request to the engine. Where the fast check or the operation finds fault with the body, ``region.wire.explanation`` has
+the last word: it raises AWS's error, or returns the request as AWS would have read it, which then runs.
+
+Invariants: whatever a request does, no other suffers: a defect becomes a 500, is counted, and is reported to the event
+loop's exception handler. The order of checks is AWS's: target, credentials, JSON, types, constraints, operation.
+
+Hazards: :meth:`Dispatcher.serve` runs once for every request, on the event loop's thread.
+
+Source: DynamoDB low-level API; the project's design, sections 2 and 5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import unquote
+
+from clock import PhysicalClock
+from region.engine import INTERNAL_ERROR, Done
+from region.errors import AtollError, DynamoError, InternalServerError, UnknownOperationError
+from region.model.values import MalformedValueError
+from region.operation import OPERATIONS, Operation
+from region.randomness import Rng
+from region.wire import answers, codec, content, service_model
+from region.wire.explanation import explain
+from region.wire.identity import identify
+from region.wire.overrides import input_shape
+from region.wire.service_model import OperationSpec
+from region.wire.signature import Verifier
+from region.wire.statistics import SUCCESS, EndpointStatistics, OperationStatistics
+from region.wire.validation import Check, compile_check
+
+if TYPE_CHECKING:
+    from region.wire.exchange import Exchange
+    from region.wire.settings import EndpointSettings
+
+NOT_FOUND: Final = "NotFound"
+
+
+class Door(Protocol):
+    """What the wire needs of an engine."""
+
+    def submit(self, operation: Operation, request: dict[str, Any], request_id: str, done: Done) -> None:
+        """Run an operation and call ``done(response, error)`` once, now or later."""
+
+
+class Route:
+    """Where the requests of one target go."""
+
+    __slots__ = ("_check", "operation", "shape", "statistics")
+
+    def __init__(self, spec: OperationSpec, operation: Operation, statistics: OperationStatistics) -> None:
+        self.shape = input_shape(spec)
+        self.operation = operation
+        self.statistics = statistics
+        self._check: Check | None = None
+
+    @property
+    def check(self) -> Check:
+        """The operation's fast check, compiled at its first request."""
+        if self._check is None:
+            self._check = compile_check(self.shape)
+        return self._check
+
+
+class Dispatcher:
+    """Serves exchanges."""
+
+    def __init__(
+        self,
+        door: Door,
+        settings: EndpointSettings,
+        *,
+        statistics: EndpointStatistics,
+        rng: Rng,
+        source: PhysicalClock,
+    ) -> None:
+        self.answers = answers.Answers(rng, source)
+        self.statistics = statistics
+        self.time = source.monotonic
+        self._door = door
+        self._settings = settings
+        self._now_ms = source.now_ms
+        self._verifier = Verifier(settings.access_keys) if settings.access_keys else None
+        self._health = f"healthy: dynamodb.{settings.region}.amazonaws.com ".encode()
+        self._routes: dict[bytes | None, Route] = {
+            target.encode(): Route(spec, OPERATIONS[spec.name], statistics.operations[spec.name])
+            for target, spec in service_model.load().items()
+            if spec.name in OPERATIONS
+        }
+
+    def serve(self, exchange: Exchange) -> None:
+        """Run a request; its exchange is answered now or later."""
+        exchange.started_s = self.time()
+        exchange.request_id = self.answers.request_id()
+        headers = exchange.headers
+        try:
+            if b"origin" in headers:
+                exchange.extra += answers.CORS
+            route = self._routes.get(headers.get(b"x-amz-target"))
+            if route is None or exchange.url != b"/" or exchange.method != b"POST":
+                route = self._find(exchange, route)
+                if route is None:
+                    return
+            exchange.route = route
+            if self._verifier is None:
+                exchange.identity = identify(headers, exchange.query)
+            else:
+                exchange.identity = self._verifier.verify(exchange, self._now_ms())
+            if b"content-encoding" in headers:
+                exchange.body = content.unpack(
+                    exchange.body, headers[b"content-encoding"], self._settings.body_bytes_max
+                )
+            request = codec.decode(exchange.body)
+            if not route.check(request):
+                exchange.explained = True
+                request = explain(route.shape, request)
+            self._door.submit(route.operation, request, exchange.request_id, exchange.done)
+        except DynamoError as error:
+            exchange.fail(error)
+        except Exception as defect:
+            self.broken(exchange, defect)
+
+    def refuse(self, exchange: Exchange, error: DynamoError) -> None:
+        """Answer something that did not become a request."""
+        exchange.started_s = self.time()
+        exchange.request_id = self.answers.request_id()
+        exchange.fail(error)
+
+    def failed(self, exchange: Exchange, error: AtollError) -> None:
+        """Answer with an operation's error; explain a malformed value first."""
+        route = exchange.route
+        if isinstance(error, MalformedValueError) and not exchange.explained and route is not None:
+            exchange.explained = True
+            try:
+                request = explain(route.shape, codec.decode(exchange.body))
+            except DynamoError as explained:
+                exchange.fail(explained)
+            else:
+                self._door.submit(route.operation, request, exchange.request_id, exchange.done)
+        elif isinstance(error, DynamoError):
+            exchange.fail(error)
+        else:
+            exchange.fail(InternalServerError(INTERNAL_ERROR))
+
+    def broken(self, exchange: Exchange, defect: Exception) -> None:
+        """Answer a request whose handling has a defect with a 500, and report it."""
+        self.statistics.defects += 1
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"A defect in handling request {exchange.request_id}", "exception": defect}
+        )
+        if exchange.answer is None:
+            exchange.fail(InternalServerError(INTERNAL_ERROR))
+
+    def _find(self, exchange: Exchange, route: Route | None) -> Route | None:
+        """Return the route of an unusual request, or answer it and return ``None``."""
+        path, _, exchange.query = _relative(exchange.url).partition(b"?")
+        exchange.path = unquote(path.decode("latin-1"))
+        if exchange.path not in ("", "/"):
+            self._plain(exchange, HTTPStatus.NOT_FOUND, answers.NO_SUCH_OPERATION, NOT_FOUND)
+        elif exchange.method == b"POST":
+            if route is not None:
+                return route
+            if b"json" in exchange.headers.get(b"content-type", b"") or b"x-amz-target" in exchange.headers:
+                raise UnknownOperationError("")
+            self._plain(exchange, HTTPStatus.NOT_FOUND, answers.NO_SUCH_OPERATION, NOT_FOUND)
+        elif exchange.method == b"OPTIONS":
+            if b"origin" not in exchange.headers:
+                exchange.extra += answers.CORS
+            exchange.extra += answers.PREFLIGHT
+            self._plain(exchange, HTTPStatus.OK, b"", SUCCESS)
+        elif exchange.method in (b"GET", b"HEAD"):
+            self._plain(exchange, HTTPStatus.OK, self._health, SUCCESS)
+        else:
+            self._plain(exchange, HTTPStatus.NOT_FOUND, answers.NO_SUCH_OPERATION, NOT_FOUND)
+        return None
+
+    def _plain(self, exchange: Exchange, status: HTTPStatus, body: bytes, outcome: str) -> None:
+        answer = self.answers.plain(
+            status, "text/plain", exchange.request_id, body, exchange.extra, bodiless=exchange.method == b"HEAD"
+        )
+        exchange.finish(answer, outcome)
+
+
+def _relative(url: bytes) -> bytes:
+    """Return a request's target without scheme and host, which clients send to a proxy."""
+    if url.startswith(b"/"):
+        return url
+    _, separator, rest = url.partition(b"://")
+    return b"/" + rest.partition(b"/")[2] if separator else url

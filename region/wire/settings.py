@@ -1,0 +1,39 @@
+"""The settings of the endpoint, each with its default.
+
+Invariant: every limit that keeps a client from taking what belongs to others stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from region.model import limits
+
+
+class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The endpoint's settings. Timeouts are coarse: the endpoint looks at them once a second."""
+
+    region: str = "us-east-1"
+    """The region that the health answer names."""
+    access_keys: Mapping[str, str] = {}
+    """Secrets by access key id. Empty: any well-formed credentials are accepted, and no signature is verified."""
+    body_bytes_max: int = limits.REQUEST_BYTES_MAX
+    """The largest body, as sent and after decompression."""
+    head_bytes_max: int = 64 * limits.KIB
+    """The largest request line and headers together."""
+    pipelined_max: int = 64
+    """How many requests of one connection may be at the engine at a time."""
+    connections_max: int = 10_000
+    """How many clients may be connected; further ones are turned away."""
+    idle_timeout_s: int = 300
+    """How long a connection may rest between requests."""
+    head_timeout_s: int = 20
+    """How long a request's headers may take to arrive."""
+    request_timeout_s: int = 120
+    """How long a whole request may take to arrive."""
+    write_timeout_s: int = 60
+    """How long a client may leave its answers unread."""
+    stop_timeout_s: float = 5.0
+    """How long a stop waits for the requests under way."""
