@@ -333,11 +333,7 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
 
     def _flush_soon(self) -> None:
-        """Send when the tick of the event loop ends, together with what other connections have to send.
-
-        One burst of sends wakes a client that serves many connections once; a send between two requests wakes it
-        each time, at the cost of several microseconds to both sides.
-        """
+        """Send when this tick ends, in one burst with other connections: that wakes a busy client once, not each time."""
         if not self._flushing:
             self._flushing = True
             self._endpoint.flush_soon(self)
