@@ -333,7 +333,7 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
 
     def _flush_soon(self) -> None:
-        """Send when this tick ends, in one burst with other connections: that wakes a busy client once, not each time."""
+        """Send when this tick ends, in one burst with other connections, which wakes a busy client only once."""
         if not self._flushing:
             self._flushing = True
             self._endpoint.flush_soon(self)
