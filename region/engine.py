@@ -80,6 +80,7 @@ class Engine:
         self._scheduled = False
         self._committing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._progressing = False
         self._closing = False
         self._watermark = (0, 0)
         self._catalogue = Catalogue(store.tables())
@@ -182,6 +183,9 @@ class Engine:
         self._scheduled = False
         if not self._waiting or self._committing is not None:
             return
+        if self.defect is not None:
+            self._refuse_waiting()
+            return
         self._run_group(self._take())
         if self._waiting:
             self._schedule()
@@ -244,27 +248,48 @@ class Engine:
 
     def _undo(self, group: list[_Job], error: Exception) -> None:
         """Roll the group back; with company, give every job a transaction of its own, so that one answers for all."""
-        self.store.rollback()
-        self.clock.ceiling_lost(self.store.load_ceiling())
-        self.events.emit(StoreFailed(f"{type(error).__name__}: {error}", len(group)))
         if isinstance(error, DefectError):
             self.defect = error
+        try:
+            self.store.rollback()
+            self.clock.ceiling_lost(self.store.load_ceiling())
+        except Exception as failure:
+            # What the store holds now is not known, and no further transaction can be trusted.
+            self.defect = DefectError(f"a transaction that failed ({error}) could not be undone: {failure}")
+            self.defect.__cause__ = failure
+        self.events.emit(StoreFailed(f"{type(error).__name__}: {error}", len(group)))
         if self.defect is None and len(group) > 1:
             self._waiting[:0] = [_Job(job.work, job.done, job.request_id, alone=True) for job in group]
             self._schedule()
             return
-        answer = error if isinstance(error, DynamoError | OperatingError) else self._internal(error)
+        if isinstance(error, DynamoError | OperatingError) and self.defect is None:
+            answer: AtollError = error
+        else:
+            answer = self._internal(error)
         for job in group:
             job.done(None, answer)
 
-    def _progress(self) -> None:
-        """Do the next step of what tables have under way, and come back when there is more."""
-        self.write(advance, self._progressed, alone=True)
+    def _refuse_waiting(self) -> None:
+        """Answer all that waits for the writer after a defect has stopped it."""
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            job.done(None, InternalServerError(INTERNAL_ERROR))
 
-    def _progressed(self, wait_ms: float | None, error: AtollError | None) -> None:
+    def _progress(self) -> None:
+        """Do the next step of what tables have under way, and come back when there is more.
+
+        One step waits in the queue at a time, so that clients' writes come between the steps of a long backfill.
+        """
+        if self._progressing or self._closing or self.defect is not None:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._progressing = True
+        self.write(advance, self._progressed, alone=True)
+
+    def _progressed(self, wait_ms: float | None, error: AtollError | None) -> None:
+        self._progressing = False
         if error is not None:
             wait_ms = PROGRESS_RETRY_MS
         if wait_ms is not None and not self._closing:

@@ -1,0 +1,357 @@
+"""Bootstrap: a region becomes a replica of a table that has data, while everyone goes on writing.
+
+What: for each table with a plan (``replication.obligations``) one task works it off. First a donor's snapshot, piece by
+piece, each durable with the progress made; then, from every region that is or was a member, its own changes after what
+the snapshot included, and this region's own from a former membership; then the replica is ready. Regions that cannot be
+reached are left for later: their link carries what they write from now on, and the plan remembers what lies before.
+
+Invariants: pieces are settled by the conflict rule like any change, so overlap with the streams is harmless; a piece is
+applied only if it continues the one before and its digest matches; the plan is changed in the transaction that
+applies the piece. Nothing depends on which task, connection or process does the next step.
+
+Source: the project's design, section 4 (bootstrap).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from region.errors import ReplicationError
+from region.model import settings
+from region.model.table import CREATING, Table
+from region.operation import replicas
+from region.operation.context import Context
+from replication import applier, obligations
+from replication.donor import Answer
+from replication.events import BootstrapFinished, BootstrapInterrupted, BootstrapProgress, BootstrapStarted
+from replication.inlet import Inlet
+from replication.link import Surroundings, ended, reason, wait
+from replication.message import Fetch, FetchRefused, Position, Records, Shipped, Snapshot, digest
+from replication.obligations import BEGINNING, Plan
+from replication.source import shipped
+
+RETRY_S: Final = 0.5
+"""How long a refused or failed step waits, unless a link changes first."""
+OWN_RECORDS: Final = 256
+
+
+class Bootstrapper:
+    """Works off the plans of one region."""
+
+    def __init__(self, surroundings: Surroundings, inlets: Mapping[str, Inlet]) -> None:
+        self._around = surroundings
+        self._inlets = inlets
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wakes: dict[str, asyncio.Event] = {}
+        self._holds: dict[str, int] = {}
+        self._fetching: Counter[str] = Counter()
+        self._refused: dict[str, set[str]] = {}
+
+    def planned(self) -> None:
+        """Take up every plan that no task works on, and let those under way look again."""
+        engine = self._around.engine
+        for uid, table in engine.catalogue.by_uid.items():
+            if uid in self._tasks or table.record.dropped:
+                continue
+            plan = obligations.load(engine.store, uid)
+            if plan is not None:
+                self._holds[uid] = plan.hold_hlc
+                self._wakes[uid] = asyncio.Event()
+                self._tasks[uid] = asyncio.get_running_loop().create_task(self._run(uid))
+        self.link_changed()
+
+    def link_changed(self) -> None:
+        """Let every task look again at what can be reached."""
+        for wake in self._wakes.values():
+            wake.set()
+
+    def fetching_from(self, peer: str) -> bool:
+        """Whether pieces of a table are on their way from a peer."""
+        return self._fetching[peer] > 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything left to fetch."""
+        return bool(self._tasks)
+
+    @property
+    def hold_hlc(self) -> int | None:
+        """The hlc that the safe time may not pass while there is something left to fetch."""
+        return min(self._holds.values(), default=None)
+
+    async def stop(self) -> None:
+        """End all tasks; what is durable is taken up again after the next start."""
+        await ended(list(self._tasks.values()))
+
+    async def _run(self, uid: str) -> None:
+        engine = self._around.engine
+        wake = self._wakes[uid]
+        started = False
+        try:
+            while (plan := obligations.load(engine.store, uid)) is not None:
+                table = engine.catalogue.by_uid.get(uid)
+                if table is None or table.record.dropped:
+                    await self._around.durably(lambda context: obligations.forget(context, uid))
+                    break
+                if not started and plan.creating:
+                    self._around.emit(BootstrapStarted(plan.name, uid))
+                started = True
+                try:
+                    moved = await self._step(table, plan)
+                except Exception as error:
+                    # Whatever it was, the plan is as it was: it is told of, and tried again.
+                    self._around.emit(BootstrapInterrupted(plan.name, uid, reason(error)))
+                    moved = False
+                if not moved:
+                    await wait(wake, RETRY_S)
+                    self._refused.pop(uid, None)
+        finally:
+            for memory in (self._tasks, self._wakes, self._holds, self._refused):
+                memory.pop(uid, None)
+
+    async def _step(self, table: Table, plan: Plan) -> bool:
+        """Do the next thing that can be done; return whether anything was."""
+        region = self._around.region
+        if plan.snapshot:
+            return await self._snapshot(table, plan)
+        if region in plan.owed:
+            await self._own_changes(table, plan.owed[region])
+            return True
+        reachable = [peer for peer in plan.owed if peer in self._inlets and self._inlets[peer].usable]
+        untried = [peer for peer in plan.owed if peer in self._inlets and not self._inlets[peer].tried]
+        for peer in reachable:
+            if peer not in self._refused.get(table.uid, ()):
+                return await self._range(table, plan.owed[peer], self._inlets[peer])
+        if plan.creating and not reachable and not untried:
+            await self._ready(plan)
+            return True
+        return False
+
+    # The snapshot.
+
+    def _donor(self, table: Table, plan: Plan) -> tuple[str | None, bool]:
+        """Return the donor to ask now, if there is one, and whether there is any region that could be one at all.
+
+        The one that has begun comes first, then the region where the replica was asked for.
+        """
+        region = self._around.region
+        complete = [
+            peer
+            for peer, member in sorted(table.members().items())
+            if peer != region and obligations.is_member(table, peer) and member.get("ReplicaStatus") != CREATING
+        ]
+        requested = table.registers[settings.REPLICA + region].origin
+        complete.sort(key=lambda peer: (peer != plan.donor, peer != requested))
+        refused = self._refused.get(table.uid, ())
+        for peer in complete:
+            if peer not in refused and peer in self._inlets and self._inlets[peer].usable:
+                return peer, True
+        return None, bool(complete)
+
+    async def _snapshot(self, table: Table, plan: Plan) -> bool:
+        peer, possible = self._donor(table, plan)
+        if peer is None:
+            if possible:
+                return False
+            await self._around.durably(lambda context: self._snapshot_done(context, table.uid))
+            return True
+        first = plan.vector is None or plan.donor != peer
+        return await self._copy(table, self._inlets[peer], bytes.fromhex(plan.after_key), first=first)
+
+    async def _copy(
+        self, table: Table, inlet: Inlet, after: bytes, *, first: bool, owed: Position | None = None
+    ) -> bool:
+        """Fetch and apply a snapshot from ``after`` on to its end; the next piece travels while one is applied.
+
+        ``owed``: it is in place of a region's own changes after that position, which are gone from its log. The plan's
+        snapshot is left alone then.
+        """
+        self._fetching[inlet.peer] += 1
+        asked = self._ask(table, inlet, after, first=first)
+        try:
+            while True:
+                piece = await asked
+                if isinstance(piece, FetchRefused):
+                    self._refused.setdefault(table.uid, set()).add(inlet.peer)
+                    return True
+                if not isinstance(piece, Snapshot) or piece.after_key != after or piece.digest != digest(piece.rows):
+                    raise ReplicationError(f"{inlet.peer} sent a piece of {table.name} that does not fit")
+                if not piece.done:
+                    if not piece.rows:
+                        raise ReplicationError(f"{inlet.peer} sent an empty piece of {table.name}")
+                    after = piece.rows[-1].key
+                    asked = self._ask(table, inlet, after, first=False)
+                await self._admitted(table.uid, inlet, max((row.hlc for row in piece.rows), default=0))
+                if not await self._apply_piece(table, inlet.peer, piece, owed):
+                    return True
+                if piece.done:
+                    return True
+        finally:
+            self._fetching[inlet.peer] -= 1
+            await ended([asked])
+
+    def _ask(
+        self, table: Table, inlet: Inlet, after: bytes, *, first: bool
+    ) -> asyncio.Task[Answer]:
+        registers = settings.encode(self._current(table).registers)
+        fetch = Fetch(0, table.uid, table.name, registers, after, first, None, "")
+        return asyncio.ensure_future(inlet.fetch(fetch))
+
+    def _current(self, table: Table) -> Table:
+        return self._around.engine.catalogue.by_uid.get(table.uid, table)
+
+    async def _admitted(self, uid: str, inlet: Inlet, hlc: int) -> None:
+        """Wait until a piece is within the park bound, or an operator forces it."""
+        while not inlet.admits(uid, hlc):
+            if not inlet.connected:
+                raise ReplicationError(f"the connection to {inlet.peer} ended")
+            await wait(self._wakes[uid], self._around.settings.heartbeat_ms / 1000)
+
+    async def _apply_piece(self, table: Table, peer: str, piece: Snapshot, owed: Position | None) -> bool:
+        """Apply a piece and note the progress, durably; return false if it does not continue what is here any more."""
+
+        def work(context: Context) -> Plan | None:
+            held = _same(context, table)
+            plan = obligations.load(context.reader, table.uid)
+            if held is None or plan is None:
+                return None
+            if plan.owed.get(peer) != owed if owed else plan.after_key != piece.after_key.hex():
+                return None
+            applier.apply_rows(context, peer, held, piece.rows)
+            if owed:
+                if piece.done:
+                    obligations.save(context, _without(plan, peer))
+                return plan
+            vector = plan.vector if piece.vector is None else least(plan.vector, piece.vector)
+            after_key = piece.rows[-1].key.hex() if piece.rows else plan.after_key
+            plan = msgspec.structs.replace(
+                plan, donor=peer, vector=vector, after_key=after_key, items=plan.items + len(piece.rows)
+            )
+            obligations.save(context, plan)
+            if piece.done:
+                self._snapshot_done(context, table.uid)
+            return plan
+
+        plan: Plan | None = await self._around.durably(work)
+        if plan is not None:
+            self._around.emit(BootstrapProgress(table.name, table.uid, peer, plan.items, piece.items))
+        return plan is not None
+
+    def _snapshot_done(self, context: Context, uid: str) -> None:
+        """The snapshot is complete: from here on every member owes what the snapshot did not include."""
+        plan = obligations.load(context.reader, uid)
+        table = context.catalogue.by_uid.get(uid)
+        if plan is None or table is None:
+            return
+        vector = plan.vector or {}
+        owed = {region: vector.get(region, BEGINNING) for region in obligations.regions(table.registers)}
+        obligations.save(context, msgspec.structs.replace(plan, snapshot=False, owed={**owed, **plan.owed}))
+
+    # What regions owe.
+
+    async def _own_changes(self, table: Table, position: Position) -> None:
+        """Apply this region's own changes from a former membership that the donor had not received."""
+        store = self._around.engine.store
+        region = self._around.region
+        known = position.epoch in ("", store.epoch)
+        after = position.sequence if known else 0
+        head = store.log_head()
+        while True:
+            records = store.read_table_log(table.uid, after, head, limit=OWN_RECORDS, origin=region)
+            changes = [shipped(record, 0) for record in records]
+            done = len(records) < OWN_RECORDS
+            after = head if done else records[-1].sequence
+            reached = Position(store.epoch, after)
+            settle = partial(_settle_range, table, region, changes, position, None if done else reached)
+            await self._around.durably(settle)
+            if done:
+                return
+            position = reached
+
+    async def _range(self, table: Table, position: Position, inlet: Inlet) -> bool:
+        """Fetch and apply one piece of a region's own changes."""
+        registers = settings.encode(self._current(table).registers)
+        fetch = Fetch(0, table.uid, table.name, registers, b"", False, position.sequence, position.epoch)
+        self._fetching[inlet.peer] += 1
+        try:
+            piece = await inlet.fetch(fetch)
+            if isinstance(piece, FetchRefused):
+                if piece.truncated:
+                    return await self._copy(table, inlet, b"", first=False, owed=position)
+                self._refused.setdefault(table.uid, set()).add(inlet.peer)
+                return True
+            if not isinstance(piece, Records) or piece.uid != table.uid:
+                raise ReplicationError(f"{inlet.peer} sent a piece of {table.name} that does not fit")
+            await self._admitted(table.uid, inlet, max((change.hlc for change in piece.changes), default=0))
+            reached = Position(piece.epoch, piece.upto)
+            settle = partial(_settle_range, table, inlet.peer, piece.changes, position, None if piece.done else reached)
+            await self._around.durably(settle)
+            return True
+        finally:
+            self._fetching[inlet.peer] -= 1
+
+    async def _ready(self, plan: Plan) -> None:
+        def work(context: Context) -> Plan | None:
+            now = obligations.load(context.reader, plan.uid)
+            table = context.catalogue.by_uid.get(plan.uid)
+            if now is None or table is None or table.record.dropped or now.snapshot:
+                return None
+            replicas.replica_ready(context, plan.uid)
+            now = msgspec.structs.replace(now, creating=False)
+            obligations.save(context, now)
+            return now
+
+        done: Plan | None = await self._around.durably(work)
+        if done is not None:
+            self._around.emit(BootstrapFinished(done.name, done.uid, done.items, tuple(sorted(done.owed))))
+
+
+def _same(context: Context, table: Table) -> Table | None:
+    """Return the table as it is now, unless it was dropped, and perhaps made again, since ``table`` was looked at."""
+    now = context.catalogue.by_uid.get(table.uid)
+    return now if now is not None and not now.record.dropped and now.id == table.id else None
+
+
+def _settle_range(
+    table: Table,
+    origin: str,
+    changes: list[Shipped],
+    position: Position,
+    reached: Position | None,
+    context: Context,
+) -> None:
+    """Apply a region's own changes after ``position``, and note how far that is; ``None``: nothing is owed any more.
+
+    Nothing is done where the obligation is another one by now.
+    """
+    held = _same(context, table)
+    plan = obligations.load(context.reader, table.uid)
+    if held is None or plan is None or plan.owed.get(origin) != position:
+        return
+    applier.apply_range(context, origin, held, changes)
+    if reached is None:
+        obligations.save(context, _without(plan, origin))
+    else:
+        obligations.save(context, msgspec.structs.replace(plan, owed={**plan.owed, origin: reached}))
+
+
+def _without(plan: Plan, region: str) -> Plan:
+    return msgspec.structs.replace(plan, owed={name: it for name, it in plan.owed.items() if name != region})
+
+
+def least(one: Mapping[str, Position] | None, other: Mapping[str, Position]) -> dict[str, Position]:
+    """Return what is included in both of two parts of a snapshot; ``one`` is ``None`` when there is one part only."""
+    if one is None:
+        return dict(other)
+    both: dict[str, Position] = {}
+    for region in one.keys() & other.keys():
+        mine, theirs = one[region], other[region]
+        if mine.epoch == theirs.epoch:
+            both[region] = mine if mine.sequence <= theirs.sequence else theirs
+    return both

@@ -1,0 +1,112 @@
+"""What replication tells the rest of the process: typed events on the region's bus, and nothing else.
+
+Every event names the directed link it belongs to as ``source`` and ``sink`` regions. Times are in milliseconds unless
+the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from region.events import Event
+
+
+class LinkStateChanged(Event, frozen=True):
+    """A link went from one state to another, as seen from this end of it; ``detail`` says why."""
+
+    source: str
+    sink: str
+    before: str
+    after: str
+    detail: str
+
+
+class LinkFailed(Event, frozen=True):
+    """A connection of a link ended with an error, or could not be made; the sink tries again."""
+
+    source: str
+    sink: str
+    reason: str
+
+
+class Delivered(Event, frozen=True):
+    """A sink acknowledged changes: they are durable there. ``latency_ms`` is that of the oldest of them."""
+
+    source: str
+    sink: str
+    changes: int
+    latency_ms: int
+
+
+class Applied(Event, frozen=True):
+    """Changes of a peer became durable here, or were found to be here already.
+
+    ``stale`` and ``skipped`` count those that changed nothing: known already, or of a table that is not held here.
+    """
+
+    source: str
+    sink: str
+    changes: int
+    stale: int
+    skipped: int
+    conflicts: int
+    duration_ms: float
+
+
+class Conflicted(Event, frozen=True):
+    """Two concurrent writes of one item met here, and the loser was recorded under ``number``."""
+
+    source: str
+    table: str
+    number: int
+    winner: str
+    loser: str
+    margin_ms: int
+
+
+class LinkParked(Event, frozen=True):
+    """A change is too far ahead of this region's wall clock; its link waits for time, or for an operator."""
+
+    source: str
+    sink: str
+    ahead_ms: int
+
+
+class ResynchronisationNeeded(Event, frozen=True):
+    """A link cannot go on from its cursor: changes that this region never saw are gone from the source's log."""
+
+    source: str
+    sink: str
+    reason: str
+
+
+class BootstrapStarted(Event, frozen=True):
+    """This region begins to fetch a table that it has just become a replica of."""
+
+    table: str
+    uid: str
+
+
+class BootstrapProgress(Event, frozen=True):
+    """A piece of the table is durable here; ``items_total`` is the donor's count when it was asked."""
+
+    table: str
+    uid: str
+    donor: str
+    items: int
+    items_total: int
+
+
+class BootstrapFinished(Event, frozen=True):
+    """The table is complete here; ``pending`` names regions whose own last changes follow when they are reachable."""
+
+    table: str
+    uid: str
+    items: int
+    pending: tuple[str, ...]
+
+
+class BootstrapInterrupted(Event, frozen=True):
+    """A step of fetching a table failed; it is tried again when a link changes, or shortly."""
+
+    table: str
+    uid: str
+    reason: str

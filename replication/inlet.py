@@ -1,0 +1,398 @@
+"""The sink end of a link: connects to a peer, subscribes, applies what arrives, and keeps at it for ever.
+
+What: an :class:`Inlet` belongs to one peer and outlives its connections. Each connection is a session of three tasks
+that end together: one receives, one applies, one ticks (acknowledgement, silence, pauses, parked changes). Pieces of
+tables that ``replication.bootstrap`` asks for travel on the same connection.
+
+Invariants: a session begins at the durable cursor; there is never more than one transaction of a link under way, so
+cursors are saved in order; a peer that is silent for ``silence_ms`` is given up, whether or not the network says so.
+
+Hazard: the state shown by a sink is that of its own knowledge; only the source knows what has not been sent yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from region.errors import ReplicationError
+from region.model import settings
+from region.model.change import Cursor
+from replication import applier, obligations
+from replication.donor import Answer
+from replication.events import Applied, LinkParked, ResynchronisationNeeded
+from replication.lag import Latencies, LinkState, LinkStatus
+from replication.link import Backoff, Bootstrapping, StateTold, Surroundings, reason, silence, together, turn, wait
+from replication.message import (
+    AHEAD,
+    EPOCH,
+    GAP,
+    Batch,
+    Catalogue,
+    Fetch,
+    FetchRefused,
+    Frame,
+    Heartbeat,
+    Records,
+    Refuse,
+    Snapshot,
+    TableState,
+    Welcome,
+    decode,
+    encode,
+)
+from replication.parking import Parking
+from replication.pauses import FOREVER, INTO
+from replication.sink import Sink, Work
+from replication.transport import Connection
+
+TABLES: Final = "tables"
+"""What is parked, for :meth:`Inlet.admits`: registers of tables; pieces of a table go by its uid."""
+
+
+class Inlet:
+    """One peer's changes on their way into this region."""
+
+    def __init__(self, surroundings: Surroundings, peer: str, url: str, bootstrapping: Bootstrapping) -> None:
+        self.peer = peer
+        self.url = url
+        self.told = StateTold(surroundings, peer, surroundings.region)
+        self.tried = False
+        self.parking = Parking(surroundings.engine.clock)
+        self._around = surroundings
+        self._settings = surroundings.settings
+        self._bootstrapping = bootstrapping
+        self._backoff = Backoff(surroundings.settings, surroundings.rng)
+        self._latencies = Latencies()
+        self._again = asyncio.Event()
+        self._work = asyncio.Event()
+        self._tick_now = asyncio.Event()
+        self._sink: Sink | None = None
+        self._connection: Connection | None = None
+        self._saved = Cursor(peer, "", 0, 0)
+        self._saved_at = 0.0
+        self._heard_at: float | None = None
+        self._states: deque[TableState] = deque()
+        self._fetches: dict[int, asyncio.Future[Answer]] = {}
+        self._numbers = 0
+        self._head = 0
+        self._watermark = 0
+        self.changes = self.conflicts = self.connections = 0
+
+    # The life of the link.
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled."""
+        self._saved = self._durable()
+        self._watermark = self._saved.watermark
+        while True:
+            again = False
+            try:
+                again = await self._connect()
+            except Exception as error:
+                # A link never dies: what nobody foresaw is counted and shown like a broken connection.
+                self.told.failed(reason(error), self._resting_state())
+            self.tried = True
+            self._bootstrapping.link_changed()
+            if not again:
+                await wait(self._again, self._backoff.next_s())
+
+    def _resting_state(self) -> LinkState:
+        needs = self.told.state is LinkState.NEEDS_RESYNCHRONISATION and self._sink is None
+        return LinkState.NEEDS_RESYNCHRONISATION if needs else LinkState.UNREACHABLE
+
+    async def _connect(self) -> bool:
+        """Make one connection and use it up; return whether to connect again at once."""
+        silence_s = self._settings.silence_ms / 1000
+        try:
+            async with asyncio.timeout(silence_s):
+                connection = await self._around.transport.connect(self.url)
+        except TimeoutError:
+            raise ReplicationError(f"no connection to {self.url} within {silence_s:g} s") from None
+        try:
+            sink = self._new_sink()
+            await connection.send(encode(sink.subscribe()))
+            try:
+                async with asyncio.timeout(silence_s):
+                    frame = decode(await connection.receive())
+            except TimeoutError:
+                raise ReplicationError(f"{self.peer} did not answer within {silence_s:g} s") from None
+            if isinstance(frame, Refuse):
+                return await self._refused(frame)
+            if not isinstance(frame, Welcome):
+                raise ReplicationError(f"{self.peer} answered with a {type(frame).__name__}")
+            sink.welcome(frame)
+            await self._session(connection, sink)
+        finally:
+            await connection.close()
+        return False
+
+    def _durable(self) -> Cursor:
+        return self._around.engine.store.cursors().get(self.peer) or Cursor(self.peer, "", 0, 0)
+
+    def _new_sink(self) -> Sink:
+        self._saved = self._durable()
+        clock = self._around.engine.clock
+        sink = Sink(
+            region=self._around.region,
+            origin=self.peer,
+            cursor=self._saved,
+            window_bytes=self._settings.window_bytes,
+            park_ms=clock.drift.park_ms,
+            ahead_ms=clock.drift_ms,
+            whole_groups=self._settings.transactions == "group",
+        )
+        sink.forced_hlc = self.parking.forced_hlc
+        return sink
+
+    async def _refused(self, frame: Refuse) -> bool:
+        """Take a refusal: begin anew where nothing can be missing, else say loudly that something is."""
+        if frame.code not in (EPOCH, GAP, AHEAD):
+            raise ReplicationError(f"{self.peer} refuses: {frame.reason}")
+        if not self._shares_tables():
+            cursor = Cursor(self.peer, frame.epoch, frame.tail, 0)
+            await self._around.durably(lambda context: applier.save_cursor(context, cursor))
+            return True
+        if self.told.state is not LinkState.NEEDS_RESYNCHRONISATION:
+            self._around.emit(ResynchronisationNeeded(self.peer, self._around.region, frame.reason))
+        self.told.become(LinkState.NEEDS_RESYNCHRONISATION, frame.reason)
+        self._head = frame.head
+        return False
+
+    def _shares_tables(self) -> bool:
+        """Whether this region holds a table that the peer holds too, or held."""
+        register = settings.REPLICA + self.peer
+        return any(register in table.registers for table in self._around.engine.catalogue.by_name.values())
+
+    async def _session(self, connection: Connection, sink: Sink) -> None:
+        loop = asyncio.get_running_loop()
+        self._sink, self._connection = sink, connection
+        self._heard_at = loop.time()
+        self.connections += 1
+        self._backoff.reset()
+        self._states.clear()
+        self._work.clear()
+        self._refresh()
+        self._bootstrapping.link_changed()
+        try:
+            await together(
+                self._receive(connection, sink),
+                self._apply(connection, sink),
+                self._tick(connection, sink),
+                silence(self.peer, lambda: self._heard_at or 0.0, self._settings.silence_ms),
+            )
+        finally:
+            self._head, self._watermark = sink.head, sink.watermark
+            self.parking.forget()
+            self._sink = self._connection = None
+            for future in self._fetches.values():
+                if not future.done():
+                    future.set_exception(ReplicationError(f"the connection to {self.peer} ended"))
+            self._fetches.clear()
+
+    # The three tasks of a session.
+
+    async def _receive(self, connection: Connection, sink: Sink) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            frame = decode(await connection.receive())
+            self._heard_at = loop.time()
+            self._take(frame, sink)
+
+    def _take(self, frame: Frame, sink: Sink) -> None:
+        if isinstance(frame, Batch):
+            sink.batch(frame, self._around.now_ms())
+            self._work.set()
+        elif isinstance(frame, Heartbeat):
+            sink.heartbeat(frame, self._around.now_ms())
+            self._refresh()
+        elif isinstance(frame, Catalogue):
+            if frame.names is not None:
+                self._around.membership.heard(self.peer, frame.names)
+            self._states.extend(frame.tables)
+            self._work.set()
+        elif isinstance(frame, Snapshot | Records | FetchRefused):
+            future = self._fetches.pop(frame.number, None)
+            if future is not None and not future.done():
+                future.set_result(frame)
+        else:
+            raise ReplicationError(f"{self.peer} sent a {type(frame).__name__}")
+
+    async def _apply(self, connection: Connection, sink: Sink) -> None:
+        while True:
+            await wait(self._work)
+            while self._states and await self._merge(self._states[0]):
+                self._states.popleft()
+            while (work := sink.take(self._settings.batch_records)) is not None:
+                await self._apply_work(work, sink)
+                await connection.send(encode(sink.ack(self._saved.sequence, self._around.now_ms())))
+                await turn()
+            self._refresh()
+            await self._save_position(sink)
+
+    async def _apply_work(self, work: Work, sink: Sink) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        outcome = await self._around.durably(lambda context: applier.apply(context, work))
+        now_ms = self._around.now_ms()
+        self._saved, self._saved_at = work.cursor, loop.time()
+        sink.applied(work, now_ms)
+        self._latencies.add(now_ms + sink.skew_ms - (work.pieces[0].changes[0].hlc >> 16))
+        self.changes += outcome.applied
+        self.conflicts += len(outcome.conflicts)
+        for conflict in outcome.conflicts:
+            self._around.emit(conflict)
+        self._around.emit(
+            Applied(
+                self.peer,
+                self._around.region,
+                outcome.applied,
+                outcome.stale,
+                outcome.skipped,
+                len(outcome.conflicts),
+                (loop.time() - began) * 1000,
+            )
+        )
+        if outcome.planned:
+            self._bootstrapping.planned()
+
+    async def _merge(self, state: TableState) -> bool:
+        """Merge a shared table's registers, unless they hold nothing new; return false while they are parked."""
+        registers = settings.decode(state.registers)
+        known = self._around.engine.catalogue.by_uid.get(state.uid)
+        if obligations.knows(known, registers, self._around.region):
+            return True
+        if not self.admits(TABLES, obligations.latest(registers)):
+            return False
+        await self._around.durably(lambda context: obligations.merge(context, state.uid, state.name, registers))
+        self._bootstrapping.planned()
+        return True
+
+    async def _save_position(self, sink: Sink) -> None:
+        """Save a cursor that moved over records of others, now and then: the source's log is trimmed by it."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() - self._saved_at >= self._settings.position_ms / 1000
+        if sink.cursor.sequence > self._saved.sequence and (due or not self._saved.epoch):
+            cursor = sink.cursor
+            await self._around.durably(lambda context: applier.save_cursor(context, cursor))
+            self._saved, self._saved_at = cursor, loop.time()
+
+    async def _tick(self, connection: Connection, sink: Sink) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
+            sink.paused = self._around.pauses.until(INTO, self.peer, loop.time()) is not None
+            self._work.set()
+            self._refresh()
+            await connection.send(encode(sink.ack(self._saved.sequence, self._around.now_ms())))
+
+    # What others ask of it.
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a session now."""
+        return self._sink is not None
+
+    @property
+    def usable(self) -> bool:
+        """Whether pieces of tables can be asked for now: connected and not paused."""
+        return self._sink is not None and not self._sink.paused and not self._sink.source_paused
+
+    @property
+    def watermark(self) -> int:
+        """The hlc up to which all of the peer's changes are applied here."""
+        return self._sink.watermark if self._sink else self._watermark
+
+    async def fetch(self, frame: Fetch) -> Answer:
+        """Ask the peer for a piece of a table; ``frame.number`` is filled in here.
+
+        Raises:
+            ReplicationError: there is no connection, or it ended before the answer came.
+        """
+        if self._connection is None:
+            raise ReplicationError(f"{self.peer} is not connected")
+        self._numbers += 1
+        number = self._numbers
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._fetches[number] = future
+        try:
+            await self._connection.send(encode(msgspec.structs.replace(frame, number=number)))
+            return await future
+        finally:
+            self._fetches.pop(number, None)
+
+    def poke(self) -> None:
+        """Look again at once: a pause came or went, an operator forced the link, or it is worth trying to connect."""
+        self._tick_now.set()
+        self._again.set()
+
+    def force(self) -> None:
+        """Let what is parked now pass, however far ahead its timestamps are."""
+        self.parking.force()
+        if self._sink is not None:
+            self._sink.force()
+            self.parking.forced_hlc = max(self.parking.forced_hlc, self._sink.forced_hlc)
+        self.poke()
+        self._bootstrapping.link_changed()
+
+    def admits(self, what: str, hlc: int) -> bool:
+        """Whether what came beside the stream, with this greatest timestamp, may be applied now.
+
+        If not, the link shows as parked until the same is asked again of ``what`` and admitted.
+        """
+        admitted = self.parking.admits(what, hlc)
+        self._refresh()
+        return admitted
+
+    def _refresh(self) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        state = sink.state(self._around.now_ms())
+        clock = self._around.engine.clock
+        over_ms = sink.parked_ms
+        if state in (LinkState.LIVE, LinkState.CATCHING_UP):
+            if self.parking.over_ms:
+                state, over_ms = LinkState.PARKED, self.parking.over_ms
+            elif self._bootstrapping.fetching_from(self.peer):
+                state = LinkState.BOOTSTRAPPING
+        if state is LinkState.PARKED and self.told.state is not LinkState.PARKED:
+            self._around.emit(LinkParked(self.peer, self._around.region, over_ms + clock.drift.park_ms))
+        detail = f"over the park bound by {over_ms} ms" if state is LinkState.PARKED else ""
+        if state is not self.told.state or detail != self.told.detail:
+            self.told.become(state, detail)
+
+    def status(self) -> LinkStatus:
+        """Return what this end knows of the link."""
+        loop = asyncio.get_running_loop()
+        sink = self._sink
+        now_ms = self._around.now_ms()
+        head = sink.head if sink else max(self._head, self._saved.sequence)
+        here = (sink.cursor if sink else self._saved).sequence
+        watermark = self.watermark
+        skew_ms = sink.skew_ms if sink else 0
+        oldest_ms = sink.source_oldest_ms if sink else 0
+        until = self._around.pauses.until(INTO, self.peer, loop.time())
+        return LinkStatus(
+            source=self.peer,
+            sink=self._around.region,
+            at=self._around.region,
+            state=self.told.state,
+            detail=self.told.detail,
+            sequence=self._saved.sequence,
+            head=head,
+            records_behind=max(sink.source_behind if sink else 0, head - here),
+            oldest_unacknowledged_s=max(0.0, (now_ms + skew_ms - oldest_ms) / 1000) if oldest_ms else None,
+            latency=self._latencies.summary(),
+            staleness_s=max(0.0, (now_ms + skew_ms - (watermark >> 16)) / 1000) if watermark else None,
+            last_exchange_s=loop.time() - self._heard_at if self._heard_at is not None else None,
+            skew_ms=skew_ms,
+            changes=self.changes,
+            conflicts=self.conflicts,
+            connections=self.connections,
+            errors=self.told.errors,
+            paused_for_s=None if until is None or until == FOREVER else until - loop.time(),
+        )

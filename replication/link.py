@@ -1,0 +1,270 @@
+"""What both ends of a link share: the region around them, waiting, and tasks that end together.
+
+What: a link is one directed connection ``source -> sink``. Its two drivers, ``replication.inlet`` at the sink and
+``replication.outlet`` at the source, are built from the pieces here. All I/O and all time of a link passes through
+them.
+
+Invariants: no task outlives its session; a session that ends leaves nothing half applied, because an apply is never
+cancelled, only awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+import msgspec
+
+from region.engine import Engine, Work
+from region.errors import AtollError, ReplicationError
+from region.events import Event
+from region.model.change import LogRecord
+from region.randomness import Rng
+from replication.events import LinkFailed, LinkStateChanged
+from replication.lag import LinkState
+from replication.membership import Membership
+from replication.message import Refuse, encode
+from replication.pauses import Pauses
+from replication.source import Read, SourceLimits
+from replication.transport import Connection, Transport
+
+T = TypeVar("T")
+
+READS_KEPT: Final = 4
+"""How many reads of the log are kept for other links that ask for the same: links that are live ask alike."""
+
+
+class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a region replicates. ``peers`` are the replication URLs of the other regions; port 0 takes any free one."""
+
+    region: str
+    peers: Mapping[str, str] = {}
+    host: str = "127.0.0.1"
+    port: int = 0
+    heartbeat_ms: int = 250
+    """Both ends of an idle link say something this often."""
+    silence_ms: int = 2000
+    """A peer that says nothing for this long is given up and connected to again."""
+    window_bytes: int = 8 << 20
+    """How much a source sends ahead of acknowledgements."""
+    batch_records: int = 256
+    batch_bytes: int = 1 << 20
+    backoff_min_ms: int = 50
+    backoff_max_ms: int = 1000
+    """The wait before connecting again doubles from one to the other, shortened at random by up to a half."""
+    position_ms: int = 1000
+    """How often, at most, a cursor that moved without changes is saved."""
+    transactions: Literal["group", "item"] = "group"
+    """How this region applies what a peer wrote in one transaction: all at once, or, as AWS does, item by item."""
+
+    @property
+    def limits(self) -> SourceLimits:
+        """The limits of a source."""
+        return SourceLimits(
+            batch_records=self.batch_records, batch_bytes=self.batch_bytes, window_bytes=self.window_bytes
+        )
+
+
+class Surroundings:
+    """What every link of one region works with."""
+
+    def __init__(
+        self, engine: Engine, settings: ReplicationSettings, transport: Transport, rng: Rng, membership: Membership
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.transport = transport
+        self.rng = rng
+        self.membership = membership
+        self.pauses = Pauses()
+        self.region = settings.region
+        self._reads: OrderedDict[tuple[int, int, int, int], list[LogRecord]] = OrderedDict()
+
+    def now_ms(self) -> int:
+        """Return this region's wall clock."""
+        return self.engine.source.now_ms()
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever listens to the region."""
+        self.engine.events.emit(event)
+
+    async def durably(self, work: Work) -> Any:
+        """Run work in a transaction of its own and return its result once it is durable.
+
+        Whatever the work raises rolls all of it back. A cancelled caller does not stop it: it is waited for first.
+        """
+
+        def atomic(context: Any) -> Any:
+            try:
+                return work(context)
+            except Exception:
+                context.written += 1
+                raise
+
+        running = asyncio.ensure_future(self.engine.transact(atomic))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait({running})
+            raise
+
+    def read_log(self, read: Read, head: int) -> list[LogRecord]:
+        """Return this region's own records after a position; those of one transaction of the API stay together.
+
+        ``head`` is the log's: what was read at the same head is the same, and is not read again.
+        """
+        key = (read.after, read.limit, read.bytes_max, head)
+        records = self._reads.get(key)
+        if records is None:
+            records = self._reads[key] = self._read_whole(read)
+            if len(self._reads) > READS_KEPT:
+                self._reads.popitem(last=False)
+        return records
+
+    def _read_whole(self, read: Read) -> list[LogRecord]:
+        store = self.engine.store
+        records = store.read_log(read.after, limit=read.limit, bytes_max=read.bytes_max, origin=self.region)
+        while records and records[-1].group is not None:
+            group = records[-1].group
+            more = store.read_log(
+                records[-1].sequence, limit=read.limit, bytes_max=read.bytes_max, origin=self.region
+            )
+            same = [record for record in more if record.group == group]
+            records = records + same
+            if len(same) < len(more) or not more:
+                break
+        return records
+
+
+class Bootstrapping(Protocol):
+    """What an inlet tells the bootstrapper, and asks it."""
+
+    def link_changed(self) -> None:
+        """A link came, went, or became usable."""
+
+    def planned(self) -> None:
+        """Table records were merged: there may be something to fetch."""
+
+    def fetching_from(self, peer: str) -> bool:
+        """Whether pieces of a table are on their way from a peer."""
+
+
+class StateTold:
+    """The state of one end of a link, announced whenever it changes."""
+
+    def __init__(self, surroundings: Surroundings, source: str, sink: str) -> None:
+        self.state = LinkState.UNREACHABLE
+        self.detail = "not connected yet"
+        self.errors = 0
+        self._surroundings = surroundings
+        self._source = source
+        self._sink = sink
+
+    def become(self, state: LinkState, detail: str = "") -> None:
+        """Change to a state, if it is another one."""
+        before, self.state, self.detail = self.state, state, detail
+        if before is not state:
+            self._surroundings.emit(LinkStateChanged(self._source, self._sink, before, state, detail))
+
+    def failed(self, reason: str, state: LinkState = LinkState.UNREACHABLE) -> None:
+        """Count the end of a connection."""
+        self.errors += 1
+        self._surroundings.emit(LinkFailed(self._source, self._sink, reason))
+        self.become(state, reason)
+
+
+class Backoff:
+    """How long to wait before connecting again: doubling, with jitter, up to a bound."""
+
+    def __init__(self, settings: ReplicationSettings, rng: Rng) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._next_ms = settings.backoff_min_ms
+
+    def reset(self) -> None:
+        """Begin again: a connection was made."""
+        self._next_ms = self._settings.backoff_min_ms
+
+    def next_s(self) -> float:
+        """Return the next wait in seconds."""
+        wait_ms = self._next_ms
+        self._next_ms = min(2 * wait_ms, self._settings.backoff_max_ms)
+        return wait_ms * self._rng.uniform(0.5, 1.0) / 1000
+
+
+async def wait(event: asyncio.Event, seconds: float | None = None) -> bool:
+    """Wait until an event is set, and clear it; return whether it was, or the time was over first."""
+    if seconds is None or event.is_set():
+        await event.wait()
+    else:
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return False
+    event.clear()
+    return True
+
+
+async def turn() -> None:
+    """Let everything else that is ready run first."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    loop.call_soon(_wake, future)
+    await future
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def silence(peer: str, heard_at: Callable[[], float], silence_ms: int) -> None:
+    """Watch a peer; raise :class:`ReplicationError` once it has said nothing for too long.
+
+    A task of its own: the others may be waiting for a peer that does not read.
+    """
+    loop = asyncio.get_running_loop()
+    never = asyncio.Event()
+    while (left_s := heard_at() + silence_ms / 1000 - loop.time()) > 0:
+        await wait(never, left_s)
+    raise ReplicationError(f"{peer} has been silent for {silence_ms} ms")
+
+
+async def refuse(connection: Connection, frame: Refuse, silence_ms: int) -> None:
+    """Send a refusal, and let the other end close, so that it has read it before the connection is gone."""
+    await connection.send(encode(frame))
+    with suppress(TimeoutError, ReplicationError):
+        async with asyncio.timeout(silence_ms / 1000):
+            await connection.receive()
+
+
+def reason(error: BaseException) -> str:
+    """Return an error in words: ours speak for themselves, others need their type."""
+    return str(error) if isinstance(error, AtollError) else f"{type(error).__name__}: {error}"
+
+
+async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run all until the first ends; then end the others, and raise what the first raised."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await ended(tasks)
+    for task in tasks:
+        if task in done:
+            task.result()
+
+
+async def ended(tasks: list[asyncio.Task[T]]) -> None:
+    """Cancel tasks and wait until they have ended; what they raise now is nobody's concern."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()

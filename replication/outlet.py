@@ -1,0 +1,342 @@
+"""The source end of a link: serves one subscriber, across its connections.
+
+What: an :class:`Outlet` belongs to one peer. A session streams the log as the pure
+:class:`~replication.source.Source` says, woken by commits, so that a change is on the wire one commit after it was
+made; it answers the pieces of tables that the peer fetches, and tells it which tables there are. Between sessions it
+goes on counting what the peer does not have.
+
+Invariants: one session at a time, a new one ends the old one; only what is committed is read; memory is bounded by
+the window, and by :data:`FETCHES_MAX` questions at a time.
+
+Hazard: what is behind while the peer is away is counted by reading the log, a bounded piece each time someone asks;
+until the count has caught up it is too high, never too low.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from region.errors import ReplicationError
+from region.model import settings
+from region.model.change import ITEM, LogRecord
+from region.model.settings import Registers
+from region.model.table import Table
+from replication import donor, obligations
+from replication.events import Delivered
+from replication.lag import LIVE_WITHIN_MS, Latencies, LinkState, LinkStatus, Skew
+from replication.link import StateTold, Surroundings, reason, refuse, silence, together, turn, wait
+from replication.message import Ack, Catalogue, Fetch, FetchRefused, Refuse, Subscribe, TableState, decode, encode
+from replication.pauses import FOREVER, OUT_OF
+from replication.source import Source
+from replication.transport import Connection
+
+FETCHES_MAX: Final = 256
+COUNT_RECORDS: Final = 1000
+COUNT_BYTES: Final = 4 << 20
+
+
+class Outlet:
+    """This region's changes on their way to one peer.
+
+    ``planned`` is called when merging a peer's registers may have left something to fetch, ``progressed`` when the peer
+    has come further.
+    """
+
+    def __init__(
+        self, surroundings: Surroundings, peer: str, planned: Callable[[], None], progressed: Callable[[], None]
+    ) -> None:
+        self.peer = peer
+        self.told = StateTold(surroundings, surroundings.region, peer)
+        self._around = surroundings
+        self._settings = surroundings.settings
+        self._planned = planned
+        self._progressed = progressed
+        self._latencies = Latencies()
+        self._skew = Skew()
+        self._wake = asyncio.Event()
+        self._tick_now = asyncio.Event()
+        self._source: Source | None = None
+        self._connection: Connection | None = None
+        self._heard_at: float | None = None
+        self._peer_state = ""
+        self._fetches: deque[Fetch] = deque()
+        self._told: Mapping[str, Table] | None = None
+        self._names: frozenset[str] | None = None
+        self._tables_told: dict[str, Registers] = {}
+        self._backlog = _Backlog(self)
+        self.acknowledged: int | None = None
+        self.changes = self.connections = 0
+
+    # A session.
+
+    async def serve(self, connection: Connection, subscribe: Subscribe) -> None:
+        """Serve the peer on a connection until it ends."""
+        if self._connection is not None:
+            await self._connection.close()
+        engine = self._around.engine
+        source = Source(
+            region=self._around.region,
+            sink=self.peer,
+            epoch=engine.store.epoch,
+            limits=self._settings.limits,
+            ships=self.is_member,
+            name_of=self._name_of,
+            latencies=self._latencies,
+            skew=self._skew,
+        )
+        answer = source.subscribe(subscribe, engine.store.log_head(), engine.store.log_tail())
+        if isinstance(answer, Refuse):
+            if subscribe.epoch:
+                self.told.become(LinkState.NEEDS_RESYNCHRONISATION, answer.reason)
+            await refuse(connection, answer, self._settings.silence_ms)
+            return
+        await connection.send(encode(answer))
+        self._begin(connection, source)
+        try:
+            await together(
+                self._receive(connection, source),
+                self._pump(connection, source),
+                self._tick(connection, source),
+                silence(self.peer, lambda: self._heard_at or 0.0, self._settings.silence_ms),
+            )
+        except Exception as error:
+            # Whatever ended the connection, the peer comes back; what nobody foresaw is counted and shown alike.
+            if self._connection is connection:
+                self.told.failed(reason(error))
+        finally:
+            if self._connection is connection:
+                self._source = self._connection = None
+                self.told.become(LinkState.UNREACHABLE, self.told.detail or "the connection ended")
+
+    def _begin(self, connection: Connection, source: Source) -> None:
+        self._source, self._connection = source, connection
+        self._heard_at = asyncio.get_running_loop().time()
+        self.acknowledged = source.acknowledged
+        self.connections += 1
+        self._fetches.clear()
+        self._told, self._names, self._tables_told = None, None, {}
+        self._peer_state = ""
+        self._look_at_pauses(source)
+        self._refresh()
+        self._wake.set()
+
+    async def _receive(self, connection: Connection, source: Source) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            frame = decode(await connection.receive())
+            self._heard_at = loop.time()
+            if isinstance(frame, Ack):
+                self._acknowledge(frame, source)
+            elif isinstance(frame, Fetch):
+                if len(self._fetches) >= FETCHES_MAX:
+                    raise ReplicationError(f"{self.peer} asks for more than {FETCHES_MAX} pieces at a time")
+                self._fetches.append(frame)
+                self._wake.set()
+            else:
+                raise ReplicationError(f"{self.peer} sent a {type(frame).__name__}")
+
+    def _acknowledge(self, frame: Ack, source: Source) -> None:
+        full = source.read() is None
+        settled = source.ack(frame, self._around.now_ms())
+        self.acknowledged = source.acknowledged
+        self._peer_state = frame.state
+        if settled.records:
+            self.changes += settled.records
+            self._around.emit(
+                Delivered(self._around.region, self.peer, settled.records, max(0, settled.latency_ms))
+            )
+        if full:
+            self._wake.set()
+        self._progressed()
+        self._refresh()
+
+    async def _pump(self, connection: Connection, source: Source) -> None:
+        """Send what there is: news of tables first, then one asked-for piece and one batch in turn."""
+        store = self._around.engine.store
+        while True:
+            await self._tell_tables(connection)
+            busy = False
+            if self._fetches and not source.paused:
+                await connection.send(encode(await self._answer(self._fetches.popleft())))
+                busy = True
+            read = source.read()
+            if read is not None:
+                head = store.log_head()
+                records = self._around.read_log(read, head) if head > read.after else []
+                busy = busy or bool(records)
+                frame = source.batch(records, head, self._around.engine.watermark(), self._around.now_ms())
+                if frame is not None:
+                    await connection.send(encode(frame))
+            if busy:
+                await turn()
+            else:
+                self._refresh()
+                self._progressed()
+                await wait(self._wake)
+
+    async def _tick(self, connection: Connection, source: Source) -> None:
+        while True:
+            self._look_at_pauses(source)
+            self._refresh()
+            engine = self._around.engine
+            frame = source.heartbeat(engine.store.log_head(), engine.watermark(), self._around.now_ms())
+            await connection.send(encode(frame))
+            await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
+
+    def _look_at_pauses(self, source: Source) -> None:
+        now = asyncio.get_running_loop().time()
+        paused = self._around.pauses.until(OUT_OF, self.peer, now) is not None
+        if paused != source.paused:
+            source.paused = paused
+            self._wake.set()
+
+    async def _tell_tables(self, connection: Connection) -> None:
+        """Send what has changed of the names of all tables, and of the registers of those that the peer shares."""
+        catalogue = self._around.engine.catalogue
+        if catalogue.by_uid is self._told:
+            return
+        self._told = catalogue.by_uid
+        names = None
+        if self._names is None or catalogue.by_name.keys() != self._names:
+            names = self._names = frozenset(catalogue.by_name)
+        own = settings.REPLICA + self.peer
+        states = []
+        for uid, table in catalogue.by_uid.items():
+            registers = table.registers
+            if own in registers and self._tables_told.get(uid) is not registers:
+                self._tables_told[uid] = registers
+                states.append(TableState(uid, table.name, settings.encode(registers)))
+        if names is not None or states:
+            await connection.send(encode(Catalogue(None if names is None else sorted(names), states)))
+
+    async def _answer(self, fetch: Fetch) -> donor.Answer:
+        """Answer a fetch; first learn from it who the members are, so that from here on their changes are shipped."""
+        engine = self._around.engine
+        registers = settings.decode(fetch.registers)
+        known = engine.catalogue.by_uid.get(fetch.uid)
+        if not obligations.knows(known, registers, self._around.region):
+            clock = engine.clock
+            if clock.drift_ms(obligations.latest(registers)) > clock.drift.park_ms:
+                return FetchRefused(fetch.number, "the table's settings are ahead of the clock here", truncated=False)
+            await self._around.durably(
+                lambda context: obligations.merge(context, fetch.uid, fetch.name, registers)
+            )
+            self._planned()
+        return donor.answer(
+            engine, fetch, self.peer, records_max=self._settings.batch_records, bytes_max=self._settings.batch_bytes
+        )
+
+    # What others ask of it.
+
+    def committed(self) -> None:
+        """Something became durable: look at the log."""
+        self._wake.set()
+
+    def poke(self) -> None:
+        """Look again at once: a pause came or went."""
+        self._tick_now.set()
+
+    async def close(self) -> None:
+        """End the session, if there is one."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    def caught_up(self, sequence: int) -> bool:
+        """Whether the peer has everything for it up to a sequence of this region's log, durably."""
+        source = self._source
+        if source is None:
+            return False
+        return source.acknowledged >= sequence or (source.position >= sequence and not source.in_flight_records)
+
+    def is_member(self, uid: str) -> bool:
+        """Whether the peer is a member of a table, as far as is known here."""
+        table = self._around.engine.catalogue.by_uid.get(uid)
+        return table is not None and obligations.is_member(table, self.peer)
+
+    def _name_of(self, uid: str) -> str:
+        table = self._around.engine.catalogue.by_uid.get(uid)
+        return table.name if table else ""
+
+    def _refresh(self) -> None:
+        source = self._source
+        if source is None:
+            return
+        if source.paused or self._peer_state == LinkState.PAUSED:
+            state = LinkState.PAUSED
+        elif self._peer_state in (LinkState.PARKED, LinkState.BOOTSTRAPPING):
+            state = LinkState(self._peer_state)
+        elif self._around.now_ms() - (source.oldest_ms or self._around.now_ms()) > LIVE_WITHIN_MS:
+            state = LinkState.CATCHING_UP
+        else:
+            state = LinkState.LIVE
+        if state is not self.told.state:
+            self.told.become(state)
+
+    def status(self) -> LinkStatus:
+        """Return what this end knows of the link."""
+        around, source = self._around, self._source
+        loop = asyncio.get_running_loop()
+        now_ms = around.now_ms()
+        head = around.engine.store.log_head()
+        acknowledged = self.acknowledged
+        if source is not None and source.caught_up and not source.paused:
+            behind, oldest_ms = source.records_behind, source.oldest_ms
+        elif acknowledged is not None:
+            behind, oldest_ms = self._backlog.count(acknowledged, head)
+        else:
+            behind, oldest_ms = head, None
+        until = around.pauses.until(OUT_OF, self.peer, loop.time())
+        return LinkStatus(
+            source=around.region,
+            sink=self.peer,
+            at=around.region,
+            state=self.told.state,
+            detail=self.told.detail,
+            sequence=acknowledged or 0,
+            head=head,
+            records_behind=behind,
+            oldest_unacknowledged_s=None if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000),
+            latency=self._latencies.summary(),
+            staleness_s=None if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000),
+            last_exchange_s=loop.time() - self._heard_at if self._heard_at is not None else None,
+            skew_ms=self._skew.ms,
+            changes=self.changes,
+            conflicts=0,
+            connections=self.connections,
+            errors=self.told.errors,
+            paused_for_s=None if until is None or until == FOREVER else until - loop.time(),
+        )
+
+    def read_on(self, after: int) -> list[LogRecord]:
+        """Read a bounded piece of this region's own changes, for counting."""
+        store = self._around.engine.store
+        return store.read_log(after, limit=COUNT_RECORDS, bytes_max=COUNT_BYTES, origin=self._around.region)
+
+
+class _Backlog:
+    """How many changes a peer lacks, counted on from where the last count ended."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._from = -1
+        self._upto = 0
+        self._count = 0
+        self._oldest_ms: int | None = None
+
+    def count(self, acknowledged: int, head: int) -> tuple[int, int | None]:
+        """Return the records for the peer after ``acknowledged``, and the commit time of the first of them."""
+        if acknowledged != self._from:
+            self._from = self._upto = acknowledged
+            self._count, self._oldest_ms = 0, None
+        if self._upto < head:
+            records = self._outlet.read_on(self._upto)
+            for record in records:
+                if record.kind != ITEM or self._outlet.is_member(record.table_uid):
+                    self._count += 1
+                    if self._oldest_ms is None:
+                        self._oldest_ms = record.version.hlc >> 16
+            self._upto = records[-1].sequence if records else head
+        return self._count + (head - self._upto if self._upto < head else 0), self._oldest_ms
