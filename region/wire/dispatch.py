@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from region.wire.settings import EndpointSettings
 
 NOT_FOUND: Final = "NotFound"
+JSON_TYPE: Final = answers.JSON_TYPE.encode()
+JSON_TYPES: Final = frozenset((JSON_TYPE, b"application/json"))
+"""The content types that the service reads; to any other it answers as to an unknown page."""
 
 
 class Door(Protocol):
@@ -102,7 +105,8 @@ class Dispatcher:
             if b"origin" in headers:
                 exchange.extra += answers.CORS
             route = self._routes.get(headers.get(b"x-amz-target"))
-            if route is None or exchange.url != b"/" or exchange.method != b"POST":
+            unusual = exchange.url != b"/" or exchange.method != b"POST" or headers.get(b"content-type") != JSON_TYPE
+            if route is None or unusual:
                 route = self._find(exchange, route)
                 if route is None:
                     return
@@ -163,9 +167,10 @@ class Dispatcher:
         if exchange.path not in ("", "/"):
             self._plain(exchange, HTTPStatus.NOT_FOUND, answers.NO_SUCH_OPERATION, NOT_FOUND)
         elif exchange.method == b"POST":
-            if route is not None:
-                return route
-            if b"json" in exchange.headers.get(b"content-type", b"") or b"x-amz-target" in exchange.headers:
+            content_type = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+            if content_type in JSON_TYPES:
+                if route is not None:
+                    return route
                 raise UnknownOperationError("")
             self._plain(exchange, HTTPStatus.NOT_FOUND, answers.NO_SUCH_OPERATION, NOT_FOUND)
         elif exchange.method == b"OPTIONS":

@@ -210,7 +210,7 @@ async def test_an_unknown_target_is_an_unknown_operation(target: str) -> None:
 
 async def test_an_operation_of_the_model_that_is_not_built_is_unknown() -> None:
     async with connected() as (_server, client):
-        assert (await client.ask("ExecuteStatement")).type == "UnknownOperationException"
+        assert (await client.ask("ImportTable")).type == "UnknownOperationException"
 
 
 async def test_without_a_target_the_content_type_decides_the_form_of_the_refusal() -> None:
@@ -221,10 +221,18 @@ async def test_without_a_target_the_content_type_decides_the_form_of_the_refusal
         assert (answer.status, answer.body) == (404, b"<UnknownOperationException/>\n")
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/json", "application/x-amz-json-1.1"])
-async def test_with_a_target_any_content_type_will_do(content_type: str | None) -> None:
-    async with connected() as (_server, client):
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-amz-json-1.0; charset=utf-8"])
+async def test_a_content_type_of_json_may_be_written_in_several_ways(content_type: str) -> None:
+    async with connected() as (_, client):
         assert (await client.ask(headers={"Content-Type": content_type})).status == 200
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-amz-json-1.1"])
+async def test_any_other_content_type_gets_the_answer_of_an_unknown_page(content_type: str | None) -> None:
+    async with connected() as (server, client):
+        answer = await client.ask(headers={"Content-Type": content_type})
+        assert (answer.status, answer.body) == (404, b"<UnknownOperationException/>\n")
+        assert not server.engine.submitted
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/other"), ("GET", "/other"), ("PUT", "/"), ("DELETE", "/")])
