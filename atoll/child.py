@@ -1,0 +1,178 @@
+"""One region as a child process: started, waited for, stopped, killed; never left behind.
+
+What: the child is ``python -P -m atoll start --tethered``. Its standard output is a pipe on which it reports, as one
+line of JSON, that it is ready (:class:`Ready`) or why it is not (:class:`Refused`). Its standard input is the tether: a
+pipe that nobody writes to. When it closes, because the parent closed it or died in whatever way, the child stops.
+
+Invariants: a child in a session of its own does not see the terminal's Ctrl-C; it ends when its parent says so. Logs go
+to ``region.log`` in the region's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import site
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from atoll import config as configuration
+from atoll.failure import StartError
+from atoll.report import Addresses
+
+LOG_FILE: Final = "region.log"
+CONFIG_FILE: Final = "region.json"
+STOP_S: Final = 5.0
+COMMAND: Final = (sys.executable, "-P", "-m", "atoll", "start")
+
+
+class Ready(msgspec.Struct, kw_only=True, tag=True):
+    """The child's first line when it works: where it listens."""
+
+    region: str
+    addresses: Addresses
+
+
+class Refused(msgspec.Struct, kw_only=True, tag=True):
+    """The child's first line when it cannot start."""
+
+    problem: str
+    remedy: str
+
+
+class RegionChild:
+    """The process of one region. Its configuration stays the same over kills and restarts."""
+
+    def __init__(self, config: configuration.Config, folder: Path, command: Sequence[str] = COMMAND) -> None:
+        self.config = config
+        self.folder = folder
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        return self.config.region
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, while it runs."""
+        return self._process.pid if self._process is not None and self.running else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def launch(self) -> None:
+        """Start the process; :meth:`wait_ready` must follow."""
+        if self.running:
+            raise StartError(f"{self.region} is already running.", "Stop or kill it first.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / CONFIG_FILE
+        file.touch(mode=0o600)
+        file.write_bytes(configuration.encode(self.config))
+        with (self.folder / LOG_FILE).open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "--config", str(file), "--tethered"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment(),
+                start_new_session=True,
+            )
+
+    def wait_ready(self, timeout_s: float) -> Ready:
+        """Wait until the child reports.
+
+        Raises:
+            StartError: it refused, died or took too long; it is gone by then.
+        """
+        line = self._first_line(time.monotonic() + timeout_s)
+        try:
+            report: Ready | Refused = msgspec.json.decode(line, type=Ready | Refused)
+        except msgspec.DecodeError:
+            self.kill()
+            last_words = self._last_words()
+            raise StartError(
+                f"The region {self.region} did not start{': ' + last_words if last_words else '.'}",
+                f"Its log is {self.folder / LOG_FILE}.",
+            ) from None
+        if isinstance(report, Refused):
+            self.kill()
+            raise StartError(f"The region {self.region} did not start: {report.problem}", report.remedy)
+        return report
+
+    def _first_line(self, deadline: float) -> bytes:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        line = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while b"\n" not in line:
+                readable = selector.select(max(0.0, deadline - time.monotonic()))
+                piece = os.read(process.stdout.fileno(), 65536) if readable else b""
+                if not piece:
+                    break
+                line += piece
+        return line
+
+    def _last_words(self) -> str:
+        lines = (self.folder / LOG_FILE).read_text(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else ""
+
+    def let_go(self) -> None:
+        """Ask the process to stop, without waiting."""
+        process = self._process
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout_s: float = STOP_S) -> int | None:
+        """Stop the process cleanly, or kill it if it takes too long; return its exit code."""
+        self.let_go()
+        if self._process is None:
+            return None
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        return self._reap()
+
+    def kill(self) -> int | None:
+        """End the process at once, as ``kill -9`` does."""
+        if self._process is None:
+            return None
+        self._process.kill()
+        return self._reap()
+
+    def _reap(self) -> int:
+        process = self._process
+        assert process is not None
+        code = process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        return code
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment without settings of Atoll, and so that the child finds this very Atoll."""
+    variables = {setting.variable for setting in configuration.settings().values()}
+    environment = {name: value for name, value in os.environ.items() if name not in variables}
+    home = str(Path(__file__).resolve().parent.parent)
+    if home not in (*site.getsitepackages(), site.getusersitepackages()):
+        paths = [home, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    return environment

@@ -1,0 +1,65 @@
+"""The command line: ``atoll``, a file per verb, each loaded only when it is used.
+
+Exit codes: see :mod:`atoll.failure`. Everything that is read has ``--json``. What goes wrong outside of Atoll is told
+in one or two sentences on standard error, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final, cast
+
+import click
+
+from atoll import __version__
+from atoll.failure import EXIT_INTERRUPTED, RemedyError
+
+VERBS: Final = {
+    "demo": "Three regions, a global table and gentle traffic, to look at and play with.",
+    "start": "Start one region.",
+    "status": "Show the regions of a cluster.",
+    "lag": "Show how far each link is behind.",
+    "pause": "Pause replication of a region or of a link.",
+    "resume": "End pauses; what waited is delivered.",
+}
+
+
+class Verbs(click.Group):
+    """The group of verbs; knows their names without loading them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a verb."""
+        if cmd_name not in VERBS:
+            return None
+        return cast(click.Command, importlib.import_module(f"atoll.cli.{cmd_name}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs, still without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", message="atoll %(version)s")
+def atoll() -> None:
+    """DynamoDB Global Tables that you can hold in your hand: real regions, real replication, on your machine."""
+
+
+def main() -> None:
+    """Run the command line, and end the process with its exit code."""
+    try:
+        code = atoll.main(prog_name="atoll", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):  # What click makes of Ctrl-C, and what it does not see.
+        sys.exit(EXIT_INTERRUPTED)
+    except RemedyError as error:
+        click.echo(f"atoll: {error}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

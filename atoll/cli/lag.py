@@ -1,0 +1,119 @@
+"""``atoll lag``: the five numbers of every link, once or again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from atoll.cli import options, status
+from atoll.report import LIVE, UNREACHABLE, LinkReport, Status
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_COLOURS: Final = {LIVE: "green", "parked": "red", UNREACHABLE: "red", "needs resynchronisation": "red"}
+_WORSE_IF_GREATER: Final = (
+    "head",
+    "records_behind",
+    "oldest_unacknowledged_s",
+    "staleness_s",
+    "last_exchange_s",
+    "paused_for_s",
+)
+
+
+@click.command("lag")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--every", "every_ms", type=options.Duration(), default="500ms", show_default=True, help="With --watch.")
+@options.cluster_option
+@options.json_option
+def command(watch: bool, every_ms: int, cluster: str | None, as_json: bool) -> None:
+    """Show how far each link is behind.
+
+    \b
+    behind      records that the sink has not acknowledged
+    oldest      how long ago the oldest of them was committed
+    latency     AWS's ReplicationLatency: from the commit at the source to the acknowledgement of the sink
+    staleness   how far back everything of the source is known to be here
+    exchange    since anything was heard over the link
+    """
+    clients = options.find(cluster)
+    if as_json:
+        while True:
+            click.echo(msgspec.json.encode(links(status.ask(clients))).decode())
+            if not watch:
+                return
+            time.sleep(every_ms / 1000)
+    if not watch:
+        options.console().print(_table(links(status.ask(clients))))
+        return
+    from rich.live import Live  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
+
+    with Live(_table(links(status.ask(clients))), console=options.console(), auto_refresh=False) as live:
+        while True:
+            time.sleep(every_ms / 1000)
+            live.update(_table(links(status.ask(clients))), refresh=True)
+
+
+def links(statuses: Mapping[str, Status | None]) -> list[LinkReport]:
+    """Put the two views of every link together.
+
+    The source knows what is not durable at the sink, the sink how stale it is; of what both know, the worse stands,
+    because a link must never look healthier than it is. An end that does not answer makes the link unreachable.
+    """
+    views: dict[tuple[str, str], list[LinkReport]] = {}
+    for link in (link for each in statuses.values() if each is not None for link in each.links):
+        views.setdefault((link.source, link.sink), []).append(link)
+    down = {region for region, each in statuses.items() if each is None}
+    return [_worse(view, down) for _, view in sorted(views.items())]
+
+
+def _worse(views: list[LinkReport], down: set[str]) -> LinkReport:
+    first = views[0]
+    for other in views[1:]:
+        numbers = {name: _greater(getattr(first, name), getattr(other, name)) for name in _WORSE_IF_GREATER}
+        shown = other if first.state == LIVE else first
+        first = msgspec.structs.replace(
+            shown, latency=first.latency or other.latency, sequence=min(first.sequence, other.sequence), **numbers
+        )
+    for region in sorted(down & {first.source, first.sink}):
+        return msgspec.structs.replace(first, state=UNREACHABLE, detail=f"{region} does not answer")
+    return first
+
+
+def _greater(left: float | None, right: float | None) -> float | None:
+    return max((number for number in (left, right) if number is not None), default=None)
+
+
+def _table(reports: list[LinkReport]) -> Table:
+    numbers = ("behind", "oldest", "latency", "staleness", "exchange")
+    table = options.columns("link", "state", *numbers, "", right=numbers)
+    for link in reports:
+        colour = _COLOURS.get(link.state, "yellow")
+        note = link.detail if link.paused_for_s is None else f"for {span(link.paused_for_s)} more"
+        table.add_row(
+            f"{link.source}->{link.sink}",
+            f"[{colour}]{link.state}[/{colour}]",
+            f"{link.records_behind:,}",
+            span(link.oldest_unacknowledged_s),
+            "-" if link.latency is None else span(link.latency.p50_ms / 1000),
+            span(link.staleness_s),
+            span(link.last_exchange_s),
+            "" if link.state == LIVE else note,
+        )
+    return table
+
+
+def span(seconds: float | None) -> str:
+    """Return a span of time as a person reads it."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min"

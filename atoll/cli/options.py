@@ -1,0 +1,88 @@
+"""Options and forms that several verbs share: which cluster, JSON, durations, and the names of links."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from atoll import pausing, rendezvous
+from atoll.failure import UsageError
+from atoll.pausing import Target
+from atoll.remote import AdminClient
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+
+WIDTH: Final = 160
+
+cluster_option = click.option(
+    "--cluster",
+    metavar="PATH|URL,…",
+    help="A cluster.json, its folder, or admin URLs. Otherwise $ATOLL_CLUSTER, otherwise the newest running cluster.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def columns(*headings: str, right: tuple[str, ...] = ()) -> Table:
+    """Return an empty table for people; the headings in ``right`` are those of numbers."""
+    # Loaded where it is needed: only a person does, and it costs 50 ms.
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=True)
+    return table
+
+
+def console() -> Console:
+    """Return a console that is as wide as the terminal, and wide enough where there is none."""
+    # Loaded where it is needed: only a person does, and it costs 50 ms.
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+def find(cluster: str | None) -> dict[str, AdminClient]:
+    """Return the admin clients of the cluster that a command is about, by region."""
+    return rendezvous.find(cluster, os.environ)
+
+
+class Duration(click.ParamType[int]):
+    """A span of time such as ``500ms``, ``30s``, ``2m`` or ``1h``; converted to milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the span in milliseconds."""
+        if isinstance(value, int):
+            return value
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no duration. Write 500ms, 30s, 2m or 1h.", param, ctx)
+        return round(float(match[1]) * _UNIT_MS[match[2]])
+
+
+class TargetType(click.ParamType[Target]):
+    """``REGION`` or ``SRC->DST`` (quote the arrow, or write ``SRC:DST``)."""
+
+    name = "target"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
+        """Return the target."""
+        if isinstance(value, Target):
+            return value
+        try:
+            return pausing.parse(str(value))
+        except UsageError as error:
+            raise click.BadParameter(str(error), ctx, param) from error

@@ -1,0 +1,359 @@
+"""A cluster of regions for Python programs and tests: real processes on free ports, started and stopped for you.
+
+What::
+
+    with Cluster(regions=("us-east-1", "eu-west-1")) as cluster:
+        cluster.create_global_table("orders", hash_key="id")
+        cluster.client("us-east-1").put_item(TableName="orders", Item={"id": {"S": "1"}})
+        cluster.wait_converged("orders")
+
+Invariants: every process that a cluster starts ends with it: on leaving the ``with`` block, also by an exception, at
+the interpreter's exit, and when this process is killed (:mod:`atoll.child`). A region keeps its ports for the life of
+the cluster, over kills and restarts (:mod:`atoll.ports`). A temporary data folder is deleted, a given one is kept.
+
+Hazard: methods block; in an event loop use ``async with``, and ``asyncio.to_thread`` for the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import importlib
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import msgspec
+
+from atoll import layout, pausing, ports, provision, rendezvous
+from atoll.child import COMMAND, Ready, RegionChild
+from atoll.config import Config
+from atoll.failure import RemedyError, StartError, UnknownRegionError
+from atoll.remote import AdminClient, DynamoCaller, RequestError
+from atoll.report import Digest, Status
+
+REGIONS: Final = ("us-east-1", "eu-west-1", "ap-northeast-1")
+START_S: Final = 30.0
+_running: weakref.WeakSet[Cluster] = weakref.WeakSet()
+
+
+class NotConvergedError(RemedyError):
+    """The replicas of a table still differ when the time is over."""
+
+
+class Cluster:
+    """Regions as processes on this machine, and the links between them.
+
+    Args:
+        regions: the names of the regions.
+        data: the folder for the regions' files, kept afterwards; ``None`` takes a temporary one, deleted afterwards.
+        durability: ``full``, ``normal`` or ``memory``, as in the configuration.
+        api_port: the first region's API port; the others take the following numbers. ``None`` takes any free ones.
+        clock_offset_ms: how far each region's clock is off, by region.
+        template: further settings that all regions share; what a cluster decides itself is overwritten.
+        announce: whether commands such as ``atoll status`` find this cluster by themselves.
+        command: how a region's process is started; for tests.
+    """
+
+    def __init__(
+        self,
+        regions: Sequence[str] = REGIONS,
+        *,
+        data: str | Path | None = None,
+        durability: Literal["full", "normal", "memory"] = "normal",
+        api_port: int | None = None,
+        clock_offset_ms: Mapping[str, int] | None = None,
+        template: Config | None = None,
+        announce: bool = True,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self.regions = tuple(regions)
+        if not self.regions or len(set(self.regions)) != len(self.regions):
+            raise ValueError(f"regions must be different names, at least one: {self.regions}")
+        self.data = Path(data).absolute() if data is not None else None
+        self._temporary = data is None
+        self._durability = durability
+        self._api_port = api_port
+        self._clock_offset_ms = dict(clock_offset_ms or {})
+        self._template = template or Config()
+        self._announce = announce
+        self._command = tuple(command)
+        self._reservations: list[ports.Reservation] = []
+        self._children: dict[str, RegionChild] = {}
+        self._ready: dict[str, Ready] = {}
+        self._note: Path | None = None
+
+    # Life
+
+    def start(self) -> Self:
+        """Start all regions at once and wait until all are ready.
+
+        Raises:
+            StartError: one did not start; none runs then.
+        """
+        if self._children:
+            raise StartError("This cluster is running.", "Stop it before starting it again.")
+        _running.add(self)
+        try:
+            if self.data is None:
+                self.data = Path(tempfile.mkdtemp(prefix="atoll-"))
+            self._children = {
+                config.region: RegionChild(config, Path(config.data), self._command) for config in self._configure()
+            }
+            for child in self._children.values():
+                child.launch()
+            deadline = time.monotonic() + START_S
+            for region, child in self._children.items():
+                self._ready[region] = child.wait_ready(deadline - time.monotonic())
+            self._write_file()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop all regions and give everything back. Does nothing when nothing runs."""
+        for child in self._children.values():
+            child.let_go()
+        for child in self._children.values():
+            child.stop()
+        for reservation in self._reservations:
+            reservation.release()
+        self._children, self._ready, self._reservations = {}, {}, []
+        if self._note is not None:
+            self._note.unlink(missing_ok=True)
+            self._note = None
+        if self.data is not None and self._temporary:
+            shutil.rmtree(self.data, ignore_errors=True)
+            self.data = None
+        elif self.data is not None:
+            (self.data / rendezvous.CLUSTER_FILE).unlink(missing_ok=True)
+        _running.discard(self)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
+    def kill(self, region: str) -> None:
+        """End a region's process at once, as ``kill -9`` does."""
+        self._region(region).kill()
+
+    def stop_region(self, region: str) -> int | None:
+        """Stop one region cleanly; return the exit code of its process."""
+        return self._region(region).stop()
+
+    def restart(self, region: str) -> None:
+        """Start a region again, on the same ports and the same files, after :meth:`kill` or :meth:`stop_region`.
+
+        A region that still runs is stopped cleanly first.
+        """
+        child = self._region(region)
+        child.stop()
+        child.launch()
+        self._ready[region] = child.wait_ready(START_S)
+        self._write_file()
+
+    # Addresses and clients
+
+    def endpoint(self, region: str) -> str:
+        """Return the URL of a region's DynamoDB API."""
+        self._region(region)
+        return self._ready[region].addresses.api
+
+    def admin(self, region: str) -> AdminClient:
+        """Return a client of a region's admin address; its text form is the URL."""
+        self._region(region)
+        return AdminClient(self._ready[region].addresses.admin)
+
+    def client(self, region: str, **options: Any) -> Any:
+        """Return a boto3 DynamoDB client for a region; ``options`` go to ``boto3.client``.
+
+        Raises:
+            RemedyError: boto3 is not installed.
+        """
+        try:
+            boto3 = importlib.import_module("boto3")
+        except ImportError as error:
+            raise RemedyError("boto3 is not installed.", "Install it with `pip install boto3`.") from error
+        defaults = {
+            "endpoint_url": self.endpoint(region),
+            "region_name": region,
+            "aws_access_key_id": "atoll",
+            "aws_secret_access_key": "atoll",
+        }
+        return boto3.client("dynamodb", **{**defaults, **options})
+
+    def caller(self, region: str) -> DynamoCaller:
+        """Return a bare DynamoDB caller for a region, for programs without an SDK; close it after use."""
+        return DynamoCaller(self.endpoint(region), region)
+
+    def call(self, region: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Make one DynamoDB call without an SDK: ``call("us-east-1", "ListTables", {})``.
+
+        Raises:
+            RequestError: the region answered with an error.
+            UnreachableError: there was no answer.
+        """
+        with self.caller(region) as caller:
+            return caller.call(operation, request)
+
+    def pid(self, region: str) -> int:
+        """Return the number of a region's process.
+
+        Raises:
+            StartError: it does not run.
+        """
+        pid = self._region(region).pid
+        if pid is None:
+            raise StartError(f"{region} does not run.", "Start it with restart().")
+        return pid
+
+    def status(self) -> dict[str, Status | None]:
+        """Return the status of every region; ``None`` for one that does not run."""
+        return {
+            region: self.admin(region).status() if child.running else None for region, child in self._children.items()
+        }
+
+    # Experiments
+
+    def pause(self, target: str, *, direction: pausing.Direction = "both", seconds: float | None = None) -> list[str]:
+        """Pause replication of a region (``us-east-1``) or of a link (``us-east-1->eu-west-1``).
+
+        ``direction`` is ``in``, ``out`` or ``both``, as that region sees it; a link has but one. The pause ends by
+        itself after ``seconds``. Returns the links, as ``source->sink``.
+        """
+        for_ms = None if seconds is None else round(seconds * 1000)
+        return pausing.apply(
+            self._clients(), pausing.parse(target), AdminClient.pause, direction=direction, for_ms=for_ms
+        )
+
+    def resume(self, target: str, *, direction: pausing.Direction = "both") -> list[str]:
+        """End pauses; what waited is delivered. The parameters are those of :meth:`pause`."""
+        return pausing.apply(self._clients(), pausing.parse(target), AdminClient.resume, direction=direction)
+
+    def create_global_table(
+        self,
+        name: str,
+        *,
+        hash_key: provision.Key = "id",
+        range_key: provision.Key | None = None,
+        regions: Sequence[str] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        """Create a table in the first of ``regions``, add a replica in each of the others, wait until all are ACTIVE.
+
+        ``regions`` are all of the cluster's if not given. A key is an attribute's name and type (``("n", "N")``), or
+        just its name if it is a string. ``timeout`` is in seconds.
+        """
+        members = tuple(regions) if regions is not None else self.regions
+        callers = {region: self.caller(region) for region in members}
+        try:
+            provision.create_global_table(callers, name, hash_key, range_key, timeout)
+        finally:
+            for caller in callers.values():
+                caller.close()
+
+    def wait_converged(self, table: str, timeout: float = 30.0) -> Digest:
+        """Wait until every running region that holds the table holds the same keys, versions and images of it.
+
+        Exact while nobody writes: equal digests that were taken while writes went on prove nothing.
+
+        Raises:
+            NotConvergedError: they still differ after ``timeout`` seconds; the message has each region's digest.
+        """
+        digests: dict[str, Digest] = {}
+
+        def converged() -> bool:
+            digests.clear()
+            digests.update(self._digests(table))
+            return len({digest.digest for digest in digests.values()}) == 1
+
+        try:
+            provision.wait(converged, time.monotonic() + timeout, "")
+        except provision.DeadlineError:
+            shown = "; ".join(
+                f"{region}: {d.items} items, {d.tombstones} tombstones, {d.digest[:12]}"
+                for region, d in digests.items()
+            )
+            raise NotConvergedError(
+                f"{table} has not converged after {timeout:g} s ({shown or 'no running region holds it'}).",
+                "`atoll lag` shows which link is behind.",
+            ) from None
+        return next(iter(digests.values()))
+
+    # Inside
+
+    def _configure(self) -> list[Config]:
+        """Reserve ports and return every region's configuration, peers included."""
+        assert self.data is not None
+        shared = msgspec.structs.replace(self._template, durability=self._durability)
+        plan = layout.lay_out(self.regions, self.data, shared, self._api_port, self._clock_offset_ms)
+        self._reservations = plan.reservations
+        return plan.configs
+
+    def _region(self, region: str) -> RegionChild:
+        if not self._children:
+            raise StartError("This cluster does not run.", "Start it with `with Cluster(...)` or start().")
+        if region not in self._children:
+            raise UnknownRegionError(f"This cluster has no region {region!r}.", f"It has {', '.join(self.regions)}.")
+        return self._children[region]
+
+    def _clients(self) -> dict[str, AdminClient]:
+        return {region: self.admin(region) for region in self.regions}
+
+    def _write_file(self) -> None:
+        assert self.data is not None
+        path = rendezvous.write(
+            rendezvous.ClusterFile(
+                pid=rendezvous.this_process(),
+                data=str(self.data),
+                regions=[
+                    rendezvous.RegionAddress(
+                        region=region,
+                        endpoint=ready.addresses.api,
+                        admin=ready.addresses.admin,
+                        replication=ready.addresses.replication,
+                        pid=self._children[region].pid or 0,
+                    )
+                    for region, ready in self._ready.items()
+                ],
+            )
+        )
+        if self._announce and self._note is None:
+            self._note = rendezvous.announce(path)
+
+    def _digests(self, table: str) -> dict[str, Digest]:
+        digests: dict[str, Digest] = {}
+        for region, child in self._children.items():
+            if child.running:
+                try:
+                    digests[region] = self.admin(region).digest(table)
+                except RequestError as error:
+                    if error.name != "404":
+                        raise
+        return digests
+
+
+def _stop_all() -> None:
+    for cluster in list(_running):
+        cluster.stop()
+
+
+atexit.register(_stop_all)

@@ -1,0 +1,327 @@
+"""The composition root: one region put together from its parts, started and stopped in order, and run as a process.
+
+What: :class:`Region` builds store, clock, engine, endpoint, replication and admin address from one configuration.
+:func:`run` is the life of a region's process: start, say ready, serve, stop.
+
+Invariants: parts are stopped in the reverse order of their start, whatever failed in between. A start that fails says
+in a sentence or two what is wrong and what to do, and ends with exit code 1, or 2 when the configuration is at fault.
+A :class:`~region.errors.DefectError` anywhere stops the region with exit code 70: a wrong replica is worse than a
+stopped one. SIGTERM and SIGINT stop it cleanly; a second signal ends it at once.
+
+Hazard: a tethered region lives as long as its standard input is open; see :mod:`atoll.child`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from atoll.admin import Admin, Parts, Serving
+from atoll.child import Ready, Refused
+from atoll.config import Config
+from atoll.failure import EXIT_DEFECT, RemedyError, StartError
+from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples
+from atoll.report import Addresses
+from clock import DriftBounds, HybridLogicalClock, PhysicalClock, SkewedClock, SystemClock
+from region.engine import Engine, RunCommit
+from region.errors import DefectError, OperatingError, StoreError
+from region.events import Event, Events, StoreFailed
+from region.model.expiry import ExpirySettings
+from region.model.stream import StreamSettings
+from region.operation.context import RegionSettings
+from region.randomness import SystemRng
+from region.store.sqlite import open_store
+from region.wire import Endpoint, EndpointSettings
+from replication import Replication, ReplicationSettings, WebSocketTransport
+
+DATABASE: Final = "region.sqlite"
+DEFECT_CHECK_S: Final = 0.1
+
+Stop = Callable[[int], None]
+
+
+class Region:
+    """One region, complete. ``stop_process`` is called with an exit code when it cannot go on."""
+
+    def __init__(self, config: Config, stop_process: Stop) -> None:
+        self.config = config
+        self.logs = Logs(config.log, config.region)
+        self.state = "starting"
+        self.addresses: Addresses | None = None
+        self._stop_process = stop_process
+        self._started = contextlib.AsyncExitStack()
+        self._engine: Engine | None = None
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def start(self) -> Addresses:
+        """Build and start everything; return where the region listens.
+
+        Raises:
+            StartError: something outside stands in the way; nothing is left running.
+        """
+        try:
+            addresses = self.addresses = await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.state = "live"
+        self._check_defect()
+        return addresses
+
+    async def _start(self) -> Addresses:
+        config = self.config
+        source = _source(config)
+        events = Events()
+        events.subscribe(self.logs.listen)
+        engine = self._build_engine(source, events)
+        replication = Replication(engine, _replication_settings(config), WebSocketTransport(), engine.rng)
+        endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source)
+        metrics = Metrics(
+            (
+                lambda: region_samples(config, engine),
+                lambda: link_samples(replication.links()),
+                lambda: endpoint_samples(endpoint.statistics),
+            )
+        )
+        events.subscribe(metrics.listen)
+        events.subscribe(self._notice)
+        engine.start()
+        with _listening("the DynamoDB API", "api", config.api.host, config.api.port):
+            api_port = await endpoint.start(config.api.host, config.api.port)
+        self._started.push_async_callback(endpoint.stop)
+        with _listening("replication", "replication", config.replication.host, config.replication.port):
+            replication_port = await replication.start()
+        self._started.push_async_callback(replication.stop)
+        with _listening("the admin address", "admin", config.admin.host, config.admin.port):
+            serving = Serving(config.admin.host, config.admin.port)
+        self._started.push_async_callback(serving.stop)
+        addresses = Addresses(
+            api=_url("http", config.api.host, api_port),
+            admin=_url("http", config.admin.host, serving.port),
+            replication=_url("ws", config.replication.host, replication_port),
+        )
+        await serving.start(Admin(Parts(config, addresses, engine, replication, metrics, lambda: self.state)))
+        return addresses
+
+    def _build_engine(self, source: PhysicalClock, events: Events) -> Engine:
+        config = self.config
+        rng = SystemRng()
+        path = None if config.durability == "memory" else Path(config.data) / DATABASE
+        try:
+            store = open_store(path, region=config.region, durability=config.durability, rng=rng)
+        except StoreError as error:
+            raise StartError(f"{str(error)[0].upper()}{str(error)[1:]}.", "") from error
+        clock = HybridLogicalClock(
+            config.region,
+            source,
+            ceiling=store.load_ceiling(),
+            persist=store.save_ceiling,
+            drift=DriftBounds(config.clock.drift_warn_ms, config.clock.drift_park_ms),
+        )
+        self._engine = engine = Engine(
+            store=store,
+            clock=clock,
+            source=source,
+            settings=_region_settings(config),
+            rng=rng,
+            events=events,
+            run_commit=self._commit_elsewhere() if store.syncs_at_commit else None,
+        )
+        self._started.push_async_callback(engine.close)
+        return engine
+
+    def _commit_elsewhere(self) -> RunCommit:
+        """Return the way to run commits beside the event loop, in one thread, so that reads go on meanwhile."""
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
+        self._started.callback(executor.shutdown)
+        loop = asyncio.get_running_loop()
+
+        async def run(commit: Callable[[], None]) -> None:
+            await loop.run_in_executor(executor, commit)
+
+        return run
+
+    async def stop(self) -> None:
+        """Stop everything that was started, last first."""
+        self.state = "stopping"
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._started.aclose()
+
+    def _notice(self, event: Event) -> None:
+        """Look for a defect right after a failure of the store, which is how most defects show."""
+        if isinstance(event, StoreFailed):
+            asyncio.get_running_loop().call_soon(self._look_for_defect)
+
+    def _look_for_defect(self) -> None:
+        if self._engine is not None and self._engine.defect is not None and self.state == "live":
+            self.give_up(self._engine.defect)
+
+    def _check_defect(self) -> None:
+        """Look for a defect now and every :data:`DEFECT_CHECK_S` seconds, for those that show in no event."""
+        self._look_for_defect()
+        self._watch = asyncio.get_running_loop().call_later(DEFECT_CHECK_S, self._check_defect)
+
+    def give_up(self, defect: DefectError) -> None:
+        """Stop the process because of a defect, loudly."""
+        self.state = "stopping"
+        self.logs.open()
+        self.logs.say(
+            "error",
+            "defect",
+            problem=str(defect),
+            remedy="The region has stopped, because a wrong replica is worse than a stopped one. Please report this.",
+            exc_info=defect,
+        )
+        self._stop_process(EXIT_DEFECT)
+
+
+def _source(config: Config) -> PhysicalClock:
+    clock = SystemClock()
+    return SkewedClock(clock, config.clock.offset_ms) if config.clock.offset_ms else clock
+
+
+def _region_settings(config: Config) -> RegionSettings:
+    return RegionSettings(
+        region=config.region,
+        account=config.account,
+        transition_ms=config.transition_ms,
+        streams=StreamSettings(**msgspec.structs.asdict(config.streams)),
+        ttl=ExpirySettings(**msgspec.structs.asdict(config.ttl)),
+    )
+
+
+def _endpoint_settings(config: Config) -> EndpointSettings:
+    return EndpointSettings(region=config.region, access_keys=config.api.access_keys)
+
+
+def _replication_settings(config: Config) -> ReplicationSettings:
+    return ReplicationSettings(region=config.region, **msgspec.structs.asdict(config.replication))
+
+
+@contextlib.contextmanager
+def _listening(what: str, section: str, host: str, port: int) -> Iterator[None]:
+    """Turn a failure to listen into a sentence that helps."""
+    try:
+        yield
+    except (OSError, OperatingError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        number = cause.errno if isinstance(cause, OSError) else None
+        reason = os.strerror(number) if number is not None and number > 0 else str(cause or error)
+        raise StartError(
+            f"Port {port} of {host} for {what} cannot be used: {reason}.",
+            f"End the process that holds it, or choose another with {section}.port.",
+        ) from error
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    """Return the URL of a listener, as somebody on this machine would use it."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"{scheme}://{shown}:{port}"
+
+
+def run(config: Config, *, tethered: bool) -> int:
+    """Run a region until it is told to stop; return the exit code of the process.
+
+    Raises:
+        StartError: it could not start, and is not tethered; a tethered one reports on its standard output instead.
+    """
+    try:
+        return asyncio.run(_serve(config, tethered=tethered))
+    except RemedyError as error:
+        if not tethered:
+            raise
+        report_refusal(error)
+        return error.exit_code
+
+
+async def _serve(config: Config, *, tethered: bool) -> int:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(code: int) -> None:
+        if not stopped.done():
+            stopped.set_result(code)
+
+    signals = 0
+
+    def on_signal() -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            os._exit(128 + signal.SIGTERM)
+        stop(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    if tethered:
+        loop.add_reader(sys.stdin.fileno(), _at_end_of_tether, loop, stop)
+    region = Region(config, stop)
+    loop.set_exception_handler(lambda _, context: _unhandled(region, context))
+    addresses = await region.start()
+    try:
+        _say_ready(region, addresses, tethered=tethered)
+        gc.freeze()
+        await loop.run_in_executor(None, region.logs.open)
+        region.logs.say("info", "ready", **msgspec.structs.asdict(addresses))
+        code = await stopped
+        region.logs.say("info", "stopping", code=code)
+    finally:
+        await region.stop()
+    return code
+
+
+def _at_end_of_tether(loop: asyncio.AbstractEventLoop, stop: Stop) -> None:
+    """Stop when the standard input ends: the parent has let go, or is no more."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        loop.remove_reader(sys.stdin.fileno())
+        stop(0)
+
+
+def _unhandled(region: Region, context: dict[str, Any]) -> None:
+    """Handle what nobody caught in a task or a callback: a defect stops the region, all else is logged."""
+    error = context.get("exception")
+    if isinstance(error, DefectError):
+        region.give_up(error)
+    else:
+        region.logs.say("error", "unhandled", detail=context["message"], exc_info=error)
+
+
+def _say_ready(region: Region, addresses: Addresses, *, tethered: bool) -> None:
+    if tethered:
+        _report(Ready(region=region.config.region, addresses=addresses))
+        return
+    sys.stdout.write(
+        f"{region.config.region} is ready\n"
+        f"  DynamoDB API  {addresses.api}\n"
+        f"  replication   {addresses.replication}\n"
+        f"  admin         {addresses.admin}/status\n"
+        f"  data          {_fate(region.config)}\n"
+    )
+    sys.stdout.flush()
+
+
+def _fate(config: Config) -> str:
+    if config.durability == "memory":
+        return "in memory: nothing is kept"
+    return f"{Path(config.data).absolute() / DATABASE} (durability {config.durability})"
+
+
+def report_refusal(error: RemedyError) -> None:
+    """Tell the parent of a tethered region why it does not start."""
+    _report(Refused(problem=error.problem, remedy=error.remedy))
+
+
+def _report(line: Ready | Refused) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.buffer.flush()

@@ -1,0 +1,334 @@
+"""The configuration of one region: every setting, its type, its default, and where its value comes from.
+
+What: a setting has one dotted path (``api.port``) and one environment variable made from it (``ATOLL_API_PORT``).
+Values come from, in rising order of strength: the defaults below, a TOML (or JSON) file, the environment, and the
+flags of the command. :func:`load` puts them together and refuses what does not fit, naming the place and the remedy.
+
+Invariants: the structs below are the only list of settings; ``docs/reference/configuration.md`` describes each of
+them, which a test checks. A configuration, once loaded, does not change.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from atoll.failure import ConfigError
+
+PREFIX: Final = "ATOLL_"
+SECRETS: Final = "api.access_keys"
+"""The one setting whose values are never shown, not even in an error."""
+
+Port = Annotated[int, Meta(ge=0, le=65535, description="a port number from 0 to 65535 (0 takes any free port)")]
+Milliseconds = Annotated[int, Meta(ge=0, description="a whole number of milliseconds, 0 or more")]
+PositiveMilliseconds = Annotated[int, Meta(ge=1, description="a whole number of milliseconds, 1 or more")]
+PositiveBytes = Annotated[int, Meta(ge=1, description="a whole number of bytes, 1 or more")]
+RegionName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+        max_length=64,
+        description="a region name of lower-case letters, digits and single hyphens, such as us-east-1",
+    ),
+]
+Account = Annotated[str, Meta(pattern=r"^[0-9]{12}$", description="an AWS account number: 12 digits, in quotes")]
+Texts = Annotated[dict[str, str], Meta(description="names with a text each")]
+
+
+class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the DynamoDB API is served, and to whom."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    access_keys: Texts = {}
+    """Secret access keys by access key id. Empty: any credentials are accepted and no signature is checked."""
+
+
+class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where health, metrics, status and pausing are served."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8100
+
+
+class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where peers subscribe to this region, and where this region finds its peers."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8200
+    peers: Texts = {}
+    """The replication URL of every other region, by its name."""
+    heartbeat_ms: PositiveMilliseconds = 250
+    silence_ms: PositiveMilliseconds = 2000
+    window_bytes: PositiveBytes = 8 << 20
+    batch_records: Annotated[int, Meta(ge=1, description="a whole number of records, 1 or more")] = 256
+    batch_bytes: PositiveBytes = 1 << 20
+    backoff_min_ms: PositiveMilliseconds = 50
+    backoff_max_ms: PositiveMilliseconds = 1000
+    position_ms: PositiveMilliseconds = 1000
+    transactions: Literal["group", "item"] = "group"
+    """Whether what a peer wrote in one transaction is applied here all at once, or item by item as on AWS."""
+
+
+class ClockConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The region's clock and how far the clocks of others may run ahead of it."""
+
+    offset_ms: int = 0
+    """Added to the machine's clock: for tests of skewed clocks."""
+    drift_warn_ms: PositiveMilliseconds = 500
+    drift_park_ms: PositiveMilliseconds = 5000
+
+
+class StreamsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How the streams of tables are divided into shards."""
+
+    shards: Annotated[int, Meta(ge=1, le=100, description="a whole number of shards from 1 to 100")] = 2
+    shard_ms: PositiveMilliseconds = 4 * 60 * 60 * 1000
+    shard_bytes: PositiveBytes = 10 << 30
+
+
+class TtlConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How items with a time to live expire."""
+
+    sweep_ms: PositiveMilliseconds = 1000
+    change_ms: Milliseconds = 60 * 60 * 1000
+    """How long after a change of a table's TTL the next one is refused; 0: never."""
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged to standard error, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of one region."""
+
+    region: RegionName = "us-east-1"
+    account: Account = "000000000000"
+    data: str = "atoll-data"
+    """The folder of this region's files. It belongs to one region alone."""
+    durability: Literal["full", "normal", "memory"] = "normal"
+    """``full``: answered writes survive a power cut; ``normal``: they survive kill -9; ``memory``: nothing is kept."""
+    transition_ms: Milliseconds = 0
+    """How long tables and indexes show CREATING, UPDATING and DELETING."""
+    api: ApiConfig = ApiConfig()
+    replication: ReplicationConfig = ReplicationConfig()
+    admin: AdminConfig = AdminConfig()
+    clock: ClockConfig = ClockConfig()
+    streams: StreamsConfig = StreamsConfig()
+    ttl: TtlConfig = TtlConfig()
+    log: LogConfig = LogConfig()
+
+
+class Setting(NamedTuple):
+    """One setting: its dotted path, its environment variable, its type and what a valid value looks like."""
+
+    path: str
+    variable: str
+    type: Any
+    expected: str
+    default: Any
+
+
+def settings() -> dict[str, Setting]:
+    """Return every setting by its path, in the order of the structs."""
+    return {setting.path: setting for setting in _settings(Config, "")}
+
+
+def _settings(struct: type[msgspec.Struct], prefix: str) -> Iterator[Setting]:
+    for field in msgspec.structs.fields(struct):
+        path = prefix + field.name
+        if isinstance(field.default, msgspec.Struct):
+            yield from _settings(type(field.default), path + ".")
+            continue
+        default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+        yield Setting(path, PREFIX + path.replace(".", "_").upper(), field.type, _expected(field.type), default)
+
+
+def _expected(kind: Any) -> str:
+    for meta in getattr(kind, "__metadata__", ()):
+        if meta.description:
+            return str(meta.description)
+    if values := getattr(kind, "__args__", None):
+        return "one of " + ", ".join(f'"{value}"' for value in values)
+    return "a whole number" if kind is int else "text in quotes"
+
+
+def load(
+    file: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """Put a configuration together.
+
+    Args:
+        file: a TOML file, or a JSON file if its name ends in ``.json``.
+        environment: the environment variables; only those that begin with ``ATOLL_`` are looked at.
+        flags: values by dotted path, as the command line gives them; ``None`` values count as not given.
+
+    Raises:
+        ConfigError: something does not fit; the message names the setting, the place and the remedy.
+    """
+    known = settings()
+    values: dict[str, Any] = {}
+    if file is not None:
+        place = str(file)
+        for path, value in _flatten(_read(Path(file)), known, place):
+            values[path] = _convert(known[path], value, f"{path} in {place}", strict=True)
+    for path, name, text in _from_environment(known, environment or {}):
+        values[path] = _convert(
+            known[path], parse(known[path], text, f"The variable {name}"), f"the variable {name}", strict=False
+        )
+    for path, value in (flags or {}).items():
+        if value is not None:
+            values[path] = _convert(known[path], value, f"the flag for {path}", strict=False)
+    return _check(_build(Config, "", values))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The configuration file {file} cannot be read: {error.strerror}.", "Give the path of a TOML file."
+        ) from error
+    try:
+        if file.suffix == ".json":
+            return msgspec.json.decode(raw, type=dict[str, Any])
+        return tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        kind = "JSON" if file.suffix == ".json" else "TOML"
+        problem = f"The configuration file {file} is not valid {kind}: {error}."
+        raise ConfigError(problem, "Correct it there.") from error
+
+
+def _flatten(
+    table: Mapping[str, Any], known: Mapping[str, Setting], place: str, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Turn nested tables into dotted paths, refusing what is not a setting."""
+    sections = {name.rpartition(".")[0] for name in known} - {""}
+    for name, value in table.items():
+        path = prefix + name
+        if path in known:
+            yield path, value
+        elif path in sections and isinstance(value, Mapping):
+            yield from _flatten(value, known, place, path + ".")
+        elif path in sections:
+            raise ConfigError(
+                f"{path} in {place} is {_shown(value)}, but it is a section.", f"Write its settings under [{path}]."
+            )
+        else:
+            raise ConfigError(f"There is no setting {path} (in {place}).", did_you_mean(path))
+
+
+def _from_environment(known: Mapping[str, Setting], environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Pick the settings out of the environment.
+
+    A name one slip away from a setting is an error; other names that begin alike belong to someone else.
+    """
+    variables = {setting.variable: setting.path for setting in known.values()}
+    for name, text in environment.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name in variables:
+            yield variables[name], name, text
+        elif close := difflib.get_close_matches(name, variables, n=1, cutoff=0.9):
+            raise ConfigError(f"The environment variable {name} is no setting.", f"Did you mean {close[0]}?")
+
+
+def parse(setting: Setting, text: str, where: str) -> Any:
+    """Read the text form of a setting: ``name=text,name=text`` for tables, the text itself for all else.
+
+    Raises:
+        ConfigError: it has no such form.
+    """
+    if not isinstance(setting.default, dict):
+        return text
+    pairs: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                f"{where} has a part that is no name=text.", "Write name=text, and separate several with commas."
+            )
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _convert(setting: Setting, value: Any, where: str, *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(value, setting.type, strict=strict)
+    except msgspec.ValidationError as error:
+        shown = "not right" if setting.path == SECRETS else _shown(value)
+        problem = f"{where[0].upper()}{where[1:]}" if where.startswith("the ") else where
+        raise ConfigError(f"{problem} is {shown}.", f"Expected {setting.expected}.") from error
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a person would write it, shortened."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def did_you_mean(path: str) -> str:
+    """Return a remedy for a setting that does not exist: the nearest one that does."""
+    names = list(settings())
+    last = path.rpartition(".")[2]
+    close = difflib.get_close_matches(path, names, n=1, cutoff=0.6) or [
+        name for name in names if name.rpartition(".")[2] == last
+    ]
+    return f"Did you mean {close[0]}?" if close else "See docs/reference/configuration.md for all settings."
+
+
+def _build(struct: type[Any], prefix: str, values: Mapping[str, Any]) -> Any:
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(struct):
+        path = prefix + field.name
+        if isinstance(field.default, msgspec.Struct):
+            fields[field.name] = _build(type(field.default), path + ".", values)
+        elif path in values:
+            fields[field.name] = values[path]
+    return struct(**fields)
+
+
+def _check(config: Config) -> Config:
+    """Check what no single setting shows."""
+    if config.region in config.replication.peers:
+        raise ConfigError(
+            f"replication.peers names {config.region}, which is this region itself.", "List the other regions only."
+        )
+    for region, url in config.replication.peers.items():
+        if not url.startswith(("ws://", "wss://")):
+            raise ConfigError(
+                f"replication.peers.{region} is {_shown(url)}.",
+                "Expected a WebSocket URL such as ws://127.0.0.1:8201.",
+            )
+    clock, replication = config.clock, config.replication
+    ordered = (
+        ("clock.drift_warn_ms", clock.drift_warn_ms, "clock.drift_park_ms", clock.drift_park_ms),
+        ("replication.heartbeat_ms", replication.heartbeat_ms, "replication.silence_ms", replication.silence_ms),
+        (
+            "replication.backoff_min_ms",
+            replication.backoff_min_ms,
+            "replication.backoff_max_ms",
+            replication.backoff_max_ms,
+        ),
+    )
+    for lower, low, higher, high in ordered:
+        if low > high:
+            raise ConfigError(f"{lower} ({low}) is above {higher} ({high}).", "Make it the smaller of the two.")
+    return config
+
+
+def encode(config: Config) -> bytes:
+    """Encode a configuration as the JSON that :func:`load` reads."""
+    return msgspec.json.format(msgspec.json.encode(config), indent=2)

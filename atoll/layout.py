@@ -1,0 +1,72 @@
+"""How a cluster on one machine is laid out: a folder, three ports and a configuration for every region.
+
+What: the layout is made before any region starts, so that each is told all its peers at once and all start in parallel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from atoll import ports
+from atoll.config import Config
+from atoll.failure import StartError
+
+HOST: Final = "127.0.0.1"
+
+
+class Layout(NamedTuple):
+    """The configurations, in the order of the regions, and the reservations that keep their ports free."""
+
+    configs: list[Config]
+    reservations: list[ports.Reservation]
+
+
+def lay_out(
+    regions: Sequence[str], data: Path, template: Config, api_port: int | None, clock_offset_ms: Mapping[str, int]
+) -> Layout:
+    """Reserve ports and make every region's configuration.
+
+    Args:
+        regions: the names of the regions.
+        data: the cluster's folder; every region gets one of its own in it.
+        template: the settings that all regions share.
+        api_port: the first region's API port, the others taking the following ones; ``None`` takes any free ones.
+        clock_offset_ms: how far clocks are off, by region.
+
+    Raises:
+        StartError: one of the API ports is taken.
+    """
+    count = len(regions)
+    wanted = [0 if api_port is None else api_port + i for i in range(count)]
+    try:
+        apis = ports.reserve(HOST, wanted)
+    except OSError as error:
+        raise StartError(
+            f"The ports from {wanted[0]} to {wanted[-1]} are not all free ({error.strerror}).",
+            "Choose another API port, or none to take any free ports.",
+        ) from error
+    admins = ports.reserve(HOST, [0] * count)
+    links = ports.reserve(HOST, [0] * count)
+    urls = {region: f"ws://{HOST}:{link.port}" for region, link in zip(regions, links, strict=True)}
+    configs = [
+        msgspec.structs.replace(
+            template,
+            region=region,
+            data=str(data / region),
+            api=msgspec.structs.replace(template.api, host=HOST, port=api.port),
+            admin=msgspec.structs.replace(template.admin, host=HOST, port=admin.port),
+            replication=msgspec.structs.replace(
+                template.replication,
+                host=HOST,
+                port=link.port,
+                peers={peer: url for peer, url in urls.items() if peer != region},
+            ),
+            clock=msgspec.structs.replace(template.clock, offset_ms=clock_offset_ms.get(region, 0)),
+        )
+        for region, api, admin, link in zip(regions, apis, admins, links, strict=True)
+    ]
+    return Layout(configs, [*apis, *admins, *links])

@@ -1,0 +1,169 @@
+"""Talking to a running region from outside: its admin address, and the few DynamoDB calls that Atoll makes itself.
+
+What: small synchronous clients on the standard library, because commands and :class:`~atoll.cluster.Cluster` must
+start at once and work in any program, with or without an event loop. Applications use boto3 or any other SDK.
+
+Hazard: :class:`DynamoCaller` signs nothing; it talks only to regions that accept any credentials.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from atoll.failure import RemedyError, UnreachableError
+from atoll.report import Digest, DumpRecord, Health, PauseRequest, Status
+
+T = TypeVar("T")
+ADMIN_TIMEOUT_S: Final = 10.0
+
+
+class RequestError(RemedyError):
+    """A region answered, and refused. ``name`` is AWS's name of the error, or the HTTP status."""
+
+    def __init__(self, name: str, message: str, where: str) -> None:
+        super().__init__(f"{where} answered {name}: {message}", "")
+        self.name = name
+        self.message = message
+
+
+class AdminClient:
+    """The admin address of one region."""
+
+    def __init__(self, url: str, timeout_s: float = ADMIN_TIMEOUT_S) -> None:
+        self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._address = urlsplit(self.url)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def health(self) -> Health:
+        """Return whether the region works."""
+        return self._get("/health", Health)
+
+    def status(self) -> Status:
+        """Return everything about the region."""
+        return self._get("/status", Status)
+
+    def metrics(self) -> str:
+        """Return the metrics in Prometheus's text format."""
+        return self._request("GET", "/metrics").decode()
+
+    def digest(self, table: str) -> Digest:
+        """Return the digest of a table's items and tombstones."""
+        return self._get(f"/digest/{quote(table)}", Digest)
+
+    def dump(self, table: str) -> Iterator[DumpRecord]:
+        """Iterate over the items and tombstones of a table in key order."""
+        decode = msgspec.json.Decoder(DumpRecord).decode
+        for line in self._request("GET", f"/dump/{quote(table)}").splitlines():
+            yield decode(line)
+
+    def conflicts(self, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+        """Return recorded conflicts with numbers above ``after``, oldest first."""
+        return self._get(f"/conflicts?after={after}&limit={limit}", list[dict[str, Any]])
+
+    def pause(self, request: PauseRequest) -> list[str]:
+        """Pause links of the region; return those that it touched, as ``source->sink``."""
+        return msgspec.json.decode(self._request("POST", "/pause", msgspec.json.encode(request)), type=list[str])
+
+    def resume(self, request: PauseRequest) -> list[str]:
+        """Resume links of the region; return those that it touched, as ``source->sink``."""
+        return msgspec.json.decode(self._request("POST", "/resume", msgspec.json.encode(request)), type=list[str])
+
+    def _get(self, path: str, kind: type[T]) -> T:
+        return msgspec.json.decode(self._request("GET", path), type=kind)
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        port = self._address.port or 80
+        connection = http.client.HTTPConnection(self._address.hostname or "", port, timeout=self._timeout_s)
+        try:
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            connection.request(method, f"{self._address.path}{path}", body, headers)
+            response = connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(
+                f"No region answers at {self.url} ({error}).", "Is it running? `atoll status` shows what is."
+            ) from error
+        finally:
+            connection.close()
+        if response.status != http.HTTPStatus.OK:
+            raise RequestError(str(response.status), _reason(answer), self.url)
+        return answer
+
+
+def _reason(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["error"])
+    except (ValueError, KeyError, TypeError):
+        return answer.decode(errors="replace")[:200]
+
+
+class DynamoCaller:
+    """A few DynamoDB calls to one region over one connection. Not for use from several threads at once."""
+
+    def __init__(self, endpoint: str, region: str, timeout_s: float = 30.0) -> None:
+        address = urlsplit(endpoint)
+        self.endpoint = endpoint
+        self.region = region
+        self._connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=timeout_s)
+        self._headers = {
+            "Content-Type": "application/x-amz-json-1.0",
+            "Authorization": (
+                f"AWS4-HMAC-SHA256 Credential=atoll/20250101/{region}/dynamodb/aws4_request, "
+                f"SignedHeaders=host;x-amz-date;x-amz-target, Signature={'0' * 64}"
+            ),
+            "X-Amz-Date": "20250101T000000Z",
+        }
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Make one call and return its response.
+
+        Raises:
+            RequestError: the region answered with an error of the DynamoDB API.
+            UnreachableError: there was no answer, and whether the call had an effect is unknown.
+        """
+        self.send(operation, request)
+        return self.receive()
+
+    def send(self, operation: str, request: dict[str, Any]) -> None:
+        """Send a call; :meth:`receive` must follow. Two callers can thus have calls under way at the same time."""
+        headers = {**self._headers, "X-Amz-Target": f"DynamoDB_20120810.{operation}"}
+        try:
+            self._connection.request("POST", "/", json.dumps(request).encode(), headers)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+
+    def receive(self) -> dict[str, Any]:
+        """Return the response of the call that was sent."""
+        try:
+            response = self._connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        answer: dict[str, Any] = json.loads(body) if body else {}
+        if response.status != http.HTTPStatus.OK:
+            name = str(answer.get("__type", response.status)).rpartition("#")[2]
+            raise RequestError(name, str(answer.get("message") or answer.get("Message") or ""), self.region)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        self._connection.close()
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        self._connection.close()
+        return UnreachableError(f"{self.region} does not answer at {self.endpoint} ({error}).", "Is it running?")

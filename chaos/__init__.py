@@ -1,0 +1,1 @@
+"""Breaks Atoll on purpose, and proves that it held; see ``chaos/DESIGN.md``."""

@@ -1,0 +1,72 @@
+"""What the end-to-end tests share: three real regions, and commands run as processes of their own."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from atoll import Cluster
+from atoll.child import environment
+from chaos.checker.convergence import Record, differences
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+NewTable = Callable[..., str]
+_names = (f"table-{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Three regions for every test that leaves them running."""
+    with Cluster(announce=False) as running:
+        yield running
+
+
+@pytest.fixture
+def table(cluster: Cluster) -> str:
+    """The name of a fresh table that all three regions hold."""
+    name = next(_names)
+    cluster.create_global_table(name)
+    return name
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run ``atoll`` with these arguments, in a folder and with a runtime folder of its own."""
+
+    def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "atoll", *arguments],
+            cwd=tmp_path,
+            env={**environment(), "XDG_RUNTIME_DIR": str(tmp_path / "run"), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return command
+
+
+def dumps(cluster: Cluster, table: str) -> dict[str, list[Record]]:
+    """Return what every region holds of a table."""
+    return {region: dump(cluster, region, table) for region in cluster.regions}
+
+
+def dump(cluster: Cluster, region: str, table: str) -> list[Record]:
+    """Return what one region holds of a table."""
+    return [
+        Record(each.key, each.hlc, each.origin, each.vector, each.image_bytes())
+        for each in cluster.admin(region).dump(table)
+    ]
+
+
+def assert_converged(cluster: Cluster, table: str) -> dict[str, list[Record]]:
+    """Wait until all regions hold the same, and prove it record by record; return what they hold."""
+    cluster.wait_converged(table)
+    held = dumps(cluster, table)
+    assert differences(held) == []
+    return held

@@ -1,0 +1,45 @@
+"""The examples run as they are, and print what they promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from atoll.child import environment
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+PROMISES = {
+    "quickstart.py": [
+        "Created the table orders in us-east-1.",
+        "Added a replica in ap-northeast-1.",
+        "ms later: a coconut.",
+        "us-east-1       a coconut, shipped",
+        "eu-west-1       a coconut, shipped",
+        "ap-northeast-1  a coconut, shipped",
+    ],
+    "partition_and_heal.py": [
+        "Before: both regions have 10 coconuts.",
+        "us-east-1 sells 3 and has 7 left.",
+        "eu-west-1 sells 4 and has 6 left.",
+        "The link us-east-1->eu-west-1 is paused, 1 change behind.",
+        "Healed: both regions have 6 coconuts (6 in eu-west-1).",
+        "On record: eu-west-1 won over us-east-1 by ",
+        "lost: {'left': {'N': '7'}, 'sku': {'S': 'coconut'}}",
+    ],
+}
+
+
+def test_every_example_is_run_here() -> None:
+    assert sorted(PROMISES) == sorted(path.name for path in EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_an_example_runs_from_anywhere_and_keeps_its_promises(tmp_path: Path, name: str) -> None:
+    variables = {**environment(), "XDG_RUNTIME_DIR": str(tmp_path)}
+    command = [sys.executable, str(EXAMPLES / name)]
+    printed = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True).stdout
+    assert [promise for promise in PROMISES[name] if promise not in printed] == []
