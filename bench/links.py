@@ -14,6 +14,7 @@ from bench import load, peers
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-northeast-1")
 SOURCE, SINK = REGIONS[0], REGIONS[1]
+LINK = f"{SOURCE}->{SINK}"
 
 
 class Links(NamedTuple):
@@ -62,20 +63,21 @@ def _catch_up(*, writers: bool) -> tuple[float, float]:
     changes = 50_000
     with Cluster(regions=(SOURCE, SINK)) as cluster:
         cluster.create_global_table("bench", hash_key="pk", range_key="sk")
-        cluster.pause(f"{SOURCE}->{SINK}", seconds=600)
+        cluster.pause(LINK, seconds=600)
         peers.fill(cluster.endpoint(SOURCE), 0, changes)
         before = load.cpu_seconds(cluster.pid(SINK))
-        writer = asyncio.run(_with_writes(cluster, changes, rate=1000 if writers else 0))
-        return changes / writer, (load.cpu_seconds(cluster.pid(SINK)) - before) * 1e6 / changes
+        seconds = asyncio.run(_with_writes(cluster, rate=1000 if writers else 0))
+        return changes / seconds, (load.cpu_seconds(cluster.pid(SINK)) - before) * 1e6 / changes
 
 
-async def _with_writes(cluster: Cluster, changes: int, rate: int) -> float:
+async def _with_writes(cluster: Cluster, rate: int) -> float:
+    """Resume the link and return the seconds until the sink has all that the source held then."""
+    target = cluster.admin(SOURCE).status().store.log_head
     async with aiohttp.ClientSession() as session:
-        target = await _head(session, cluster)
         writing = asyncio.create_task(_write(session, cluster.endpoint(SOURCE), rate)) if rate else None
-        cluster.resume(f"{SOURCE}->{SINK}")
         started = time.monotonic()
-        while await _applied(session, cluster) < target:
+        await asyncio.to_thread(cluster.resume, LINK)
+        while await asyncio.to_thread(_applied, cluster) < target:
             await asyncio.sleep(0.01)
         elapsed = time.monotonic() - started
         if writing:
@@ -83,22 +85,10 @@ async def _with_writes(cluster: Cluster, changes: int, rate: int) -> float:
         return elapsed
 
 
-async def _link(session: aiohttp.ClientSession, admin: str, peer: str, direction: str) -> dict[str, Any]:
-    async with session.get(f"{admin}/status") as response:
-        status = await response.json()
-    found: dict[str, Any] = next(
-        link for link in status["links"] if link["peer"] == peer and link["direction"] == direction
-    )
-    return found
-
-
-async def _head(session: aiohttp.ClientSession, cluster: Cluster) -> int:
-    async with session.get(f"{cluster.admin(SOURCE)}/status") as response:
-        return int((await response.json())["store"]["log_head"])
-
-
-async def _applied(session: aiohttp.ClientSession, cluster: Cluster) -> int:
-    return int((await _link(session, cluster.admin(SINK), SOURCE, "in"))["position"])
+def _applied(cluster: Cluster) -> int:
+    """Return up to which sequence of the source's log the sink has applied it."""
+    links = cluster.admin(SINK).status().links
+    return next(link.sequence for link in links if (link.source, link.sink) == (SOURCE, SINK))
 
 
 def _body(number: int) -> dict[str, Any]:

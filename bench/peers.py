@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from atoll import Cluster
 from bench import load
@@ -86,7 +86,7 @@ def create_table(url: str) -> None:
 
 
 @contextmanager
-def atoll(durability: str = "normal") -> Iterator[Peer]:
+def atoll(durability: Literal["normal", "full"] = "normal") -> Iterator[Peer]:
     """Run one region on a fresh file."""
     with Cluster(regions=(REGION,), durability=durability) as cluster:
         pid = cluster.pid(REGION)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from settled import Run
 
 from atoll import Cluster
 from atoll.child import environment
-from chaos.checker.convergence import Record, differences
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-NewTable = Callable[..., str]
 _names = (f"table-{number}" for number in itertools.count())
 
 
@@ -49,24 +47,3 @@ def run(tmp_path: Path) -> Run:
         )
 
     return command
-
-
-def dumps(cluster: Cluster, table: str) -> dict[str, list[Record]]:
-    """Return what every region holds of a table."""
-    return {region: dump(cluster, region, table) for region in cluster.regions}
-
-
-def dump(cluster: Cluster, region: str, table: str) -> list[Record]:
-    """Return what one region holds of a table."""
-    return [
-        Record(each.key, each.hlc, each.origin, each.vector, each.image_bytes())
-        for each in cluster.admin(region).dump(table)
-    ]
-
-
-def assert_converged(cluster: Cluster, table: str) -> dict[str, list[Record]]:
-    """Wait until all regions hold the same, and prove it record by record; return what they hold."""
-    cluster.wait_converged(table)
-    held = dumps(cluster, table)
-    assert differences(held) == []
-    return held

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from settled import Run
 
 from atoll import Cluster, __version__
 from atoll.child import environment

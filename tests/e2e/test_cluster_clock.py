@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import assert_converged
+from settled import assert_converged
 
 from atoll import Cluster
 from atoll.config import ClockConfig, Config

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from conftest import assert_converged
+from settled import assert_converged
 
 from atoll import Cluster
 from atoll.failure import RemedyError

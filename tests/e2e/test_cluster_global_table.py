@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from conftest import assert_converged, dump
+from settled import assert_converged, dump
 
 from atoll import Cluster
 from chaos.checker.convergence import differences

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from settled import Run
 
 from atoll.child import environment
 from atoll.remote import AdminClient

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import assert_converged
+from settled import assert_converged
 
 from atoll import Cluster
 from atoll.config import Config, TtlConfig
