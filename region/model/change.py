@@ -20,6 +20,12 @@ CAUSE_REQUEST: Final = 0
 CAUSE_EXPIRY: Final = 1
 """Why an item changed: a client asked, or its time to live passed in the origin."""
 
+UNCHANGED: Final = 0
+INSERTED: Final = 1
+MODIFIED: Final = 2
+REMOVED: Final = 3
+"""What a change did to the item as a reader of this replica sees it: nothing where only its version is another."""
+
 
 class StoredItem(NamedTuple):
     """An item as a replica holds it. ``image`` is ``None`` for a tombstone; ``size`` is DynamoDB's count in bytes."""
@@ -94,7 +100,8 @@ class LogRecord(NamedTuple):
     """One record of the change log.
 
     ``sequence`` is this region's own and dense. For kind :data:`TABLE`, ``image`` holds the encoded registers and
-    ``key`` is empty. ``old_image`` is kept only where a reader needs it (streams with old images).
+    ``key`` is empty. ``old_image`` is kept only where a reader needs it (streams with old images); ``effect`` and the
+    old item's size ``old_size`` (0: there was none) always.
     """
 
     sequence: int
@@ -108,6 +115,8 @@ class LogRecord(NamedTuple):
     cause: int
     group: str | None
     request_id: str | None
+    effect: int
+    old_size: int
 
 
 class Conflict(NamedTuple):

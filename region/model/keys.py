@@ -17,7 +17,9 @@ Source: AWS developer guide, "Core components" (sort key order) and "Working wit
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Final
 
@@ -28,6 +30,10 @@ HASH_BYTES: Final = 8
 _HASH_SPACE: Final = 1 << (8 * HASH_BYTES)
 _END: Final = b"\x00\x01"
 _AFTER_PREFIX: Final = b"\xff"
+_ZERO: Final = numbers.ordered("0")
+_NUMBER_HEAD_BYTES: Final = 3
+_EXPONENT_BIAS: Final = int.from_bytes(numbers.ordered("1")[1:_NUMBER_HEAD_BYTES], "big")
+"""A number begins with its sign and its exponent, which is 0 in 1."""
 
 
 def encode(value: AttributeValue) -> bytes:
@@ -57,6 +63,38 @@ def partition(hash_values: tuple[AttributeValue, ...]) -> bytes:
 def key(hash_values: tuple[AttributeValue, ...], range_values: tuple[AttributeValue, ...]) -> bytes:
     """Return the whole key of an item or an index entry."""
     return partition(hash_values) + b"".join(map(encode, range_values))
+
+
+def decode(encoded: bytes, types: Iterable[str]) -> list[AttributeValue]:
+    """Return the values of a primary key, canonical and in order; ``types`` are their types, hash first."""
+    position = HASH_BYTES
+    decoded: list[AttributeValue] = []
+    for kind in types:
+        if kind == "N":
+            number, position = _decode_number(encoded, position)
+            decoded.append({kind: number})
+            continue
+        # Within a value 00 is followed by FF, so the first 00 01 is its end.
+        end = encoded.index(_END, position)
+        raw = encoded[position:end].replace(b"\x00\xff", b"\x00")
+        decoded.append({kind: raw.decode() if kind == "S" else b64encode(raw).decode()})
+        position = end + len(_END)
+    return decoded
+
+
+def _decode_number(encoded: bytes, position: int) -> tuple[str, int]:
+    """Return the canonical number that ``numbers.ordered`` has encoded at a position, and the position behind it."""
+    if encoded.startswith(_ZERO, position):
+        return "0", position + len(_ZERO)
+    negative = encoded[position] < _ZERO[0]
+    end = encoded.index(b"\xff" if negative else b"\x00", position + _NUMBER_HEAD_BYTES)
+    body = encoded[position + 1 : end]
+    if negative:
+        body = bytes(0xFF - byte for byte in body)
+    digits = "".join(f"{pair - 1:02d}" for pair in body[2:]).rstrip("0")
+    exponent = int.from_bytes(body[:2], "big") - _EXPONENT_BIAS
+    number = Decimal((int(negative), tuple(map(int, digits)), exponent - len(digits) + 1))
+    return numbers.from_decimal(number), end + 1
 
 
 def successor(prefix: bytes) -> bytes:

@@ -22,10 +22,13 @@ from typing import Final
 from region.errors import ValidationError
 from region.model import limits
 
-_NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER: Final = re.compile(r"([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?", re.ASCII)
 _ARITHMETIC: Final = Context(prec=limits.NUMBER_DIGITS_MAX, Emax=999_999, Emin=-999_999, traps=[Inexact])
-_TEXT_MAX: Final = 4096
+_TEXT_MAX: Final = 256
+"""Longer spellings are shortened before anything costly looks at them, and are not kept in the cache."""
+_EXPONENT_TEXT_MAX: Final = 19
 _PLAIN_DIGITS_MAX: Final = 17
+_TOO_MANY_DIGITS: Final = "Attempting to store more than 38 significant digits in a Number"
 
 _NEGATIVE: Final = 0x10
 _ZERO: Final = b"\x20"
@@ -42,20 +45,43 @@ def canonical(text: str) -> str:
     # Small non-negative integers are by far the most common numbers, and are canonical as they stand.
     if len(text) <= _PLAIN_DIGITS_MAX and text.isascii() and text.isdigit() and (text[0] != "0" or len(text) == 1):
         return text
-    return _canonical(text)
+    return _canonical(text if len(text) <= _TEXT_MAX else _shortened(text))
+
+
+def _shortened(text: str) -> str:
+    """Return a short spelling of the same number, in linear time however long ``text`` is."""
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise _not_numeric(text)
+    sign, whole, fraction, only_fraction, exponent = match.groups()
+    fraction = fraction or only_fraction or ""
+    digits = ((whole or "") + fraction).lstrip("0")
+    significant = digits.rstrip("0")
+    if len(significant) > limits.NUMBER_DIGITS_MAX:
+        raise ValidationError(_TOO_MANY_DIGITS)
+    exponent = exponent or "0"
+    if len(exponent.lstrip("+-0")) > _EXPONENT_TEXT_MAX:
+        raise _not_numeric(text)
+    negative, magnitude = exponent[0] == "-", int(exponent.lstrip("+-0") or "0")
+    shift = len(digits) - len(significant) - len(fraction)
+    return f"{sign}{significant or '0'}e{(-magnitude if negative else magnitude) + shift}"
+
+
+def _not_numeric(text: str) -> ValidationError:
+    return ValidationError(f"The parameter cannot be converted to a numeric value: {text}")
 
 
 @lru_cache(maxsize=4096)
 def _canonical(text: str) -> str:
     if not text:
         raise ValidationError("The parameter cannot be converted to a numeric value")
-    if len(text) > _TEXT_MAX or not _NUMBER.fullmatch(text):
-        raise ValidationError(f"The parameter cannot be converted to a numeric value: {text}")
+    if not _NUMBER.fullmatch(text):
+        raise _not_numeric(text)
     try:
         number = Decimal(text)
     except InvalidOperation:
         # The exponent does not fit into a machine word.
-        raise ValidationError(f"The parameter cannot be converted to a numeric value: {text}") from None
+        raise _not_numeric(text) from None
     return from_decimal(number)
 
 
@@ -63,14 +89,14 @@ def from_decimal(value: Decimal) -> str:
     """Return the canonical spelling of a finite decimal, or raise :class:`ValidationError` where it does not fit."""
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
-        raise ValidationError(f"The parameter cannot be converted to a numeric value: {value}")
+        raise _not_numeric(str(value))
     text = "".join(map(str, digits)).lstrip("0")
     significant = text.rstrip("0")
     if not significant:
         return "0"
     exponent += len(text) - len(significant)
     if len(significant) > limits.NUMBER_DIGITS_MAX:
-        raise ValidationError("Attempting to store more than 38 significant digits in a Number")
+        raise ValidationError(_TOO_MANY_DIGITS)
     magnitude = exponent + len(significant) - 1
     if magnitude > limits.NUMBER_EXPONENT_MAX:
         raise ValidationError(
@@ -117,7 +143,7 @@ def _exact(left: Decimal, right: Decimal, *, subtract: bool) -> str:
     try:
         result = _ARITHMETIC.subtract(left, right) if subtract else _ARITHMETIC.add(left, right)
     except Inexact:
-        raise ValidationError("Attempting to store more than 38 significant digits in a Number") from None
+        raise ValidationError(_TOO_MANY_DIGITS) from None
     return from_decimal(result)
 
 

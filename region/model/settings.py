@@ -7,7 +7,8 @@ does not depend on the order of delivery.
 
 Register names: ``definition`` (attribute definitions, key schema, local indexes; fixed at creation), ``billing``,
 ``stream``, ``ttl``, ``sse``, ``class``, ``on_demand``, ``warm``, ``index:<name>`` for a global secondary index
-(``None`` once deleted), ``replica:<region>`` for a member (``None`` once removed).
+(``None`` once deleted), ``replica:<region>`` for a member (``None`` once removed), ``scaling:…`` for auto scaling of a
+capacity (:mod:`region.operation.auto_scaling`).
 
 Invariant: merge is commutative, associative and idempotent.
 
@@ -31,6 +32,7 @@ ON_DEMAND: Final = "on_demand"
 WARM: Final = "warm"
 INDEX: Final = "index:"
 REPLICA: Final = "replica:"
+SCALING: Final = "scaling:"
 
 
 class Register(msgspec.Struct, frozen=True, array_like=True):

@@ -20,6 +20,7 @@ import msgspec
 from region.errors import ValidationError
 from region.model import keys, limits, settings, values
 from region.model.settings import Register
+from region.model.stream import Stream
 from region.model.values import INVALID, AttributeValue, Item
 
 CREATING: Final = "CREATING"
@@ -53,6 +54,8 @@ class LocalState(msgspec.Struct, frozen=True, kw_only=True):
     deletion_protection: bool = False
     tags: Mapping[str, str] = {}
     stream_label: str | None = None
+    streams: tuple[Stream, ...] = ()
+    """The streams that can still be read, oldest first; the last one may be enabled."""
     billing_changed_ms: int = 0
     extra: Mapping[str, Any] = {}
     """Settings of one region that have no field of their own, by the name of the operation family."""

@@ -31,6 +31,10 @@ SCALAR_KEY_TYPES: Final = ("S", "N", "B")
 ELEMENT_OVERHEAD: Final = 1
 COLLECTION_OVERHEAD: Final = 3
 INVALID: Final = "One or more parameter values were invalid: "
+EMPTY_NAME: Final = "Empty attribute name"
+TOO_DEEP: Final = (
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"
+)
 
 
 class MalformedValueError(SerializationError):
@@ -54,6 +58,8 @@ def normalise_item(item: Item) -> int:
     """
     if type(item) is not dict:
         raise MalformedValueError
+    if "" in item:
+        raise ValidationError(EMPTY_NAME)
     total = 0
     for name, value in item.items():
         total += len(name) if name.isascii() else len(name.encode())
@@ -121,7 +127,9 @@ def _normalise_map(content: Any, depth: int) -> int:
     if type(content) is not dict:
         raise MalformedValueError
     if depth >= limits.NESTING_MAX:
-        raise ValidationError("Nesting Levels have exceeded supported limits")
+        raise ValidationError(TOO_DEEP)
+    if "" in content:
+        raise ValidationError(EMPTY_NAME)
     total = COLLECTION_OVERHEAD
     for name, element in content.items():
         total += text_size(name) + normalise(element, depth + 1) + ELEMENT_OVERHEAD
@@ -132,11 +140,22 @@ def _normalise_list(content: Any, depth: int) -> int:
     if type(content) is not list:
         raise MalformedValueError
     if depth >= limits.NESTING_MAX:
-        raise ValidationError("Nesting Levels have exceeded supported limits")
+        raise ValidationError(TOO_DEEP)
     total = COLLECTION_OVERHEAD
     for element in content:
         total += normalise(element, depth + 1) + ELEMENT_OVERHEAD
     return total
+
+
+def check_nesting(value: AttributeValue, depth: int = 1) -> None:
+    """Refuse a canonical value, at nesting level ``depth``, that reaches below the deepest level allowed."""
+    ((kind, content),) = value.items()
+    if kind not in ("M", "L"):
+        return
+    if depth >= limits.NESTING_MAX:
+        raise ValidationError(TOO_DEEP)
+    for element in content.values() if kind == "M" else content:
+        check_nesting(element, depth + 1)
 
 
 def _normalise_binary(content: Any) -> tuple[str, int]:

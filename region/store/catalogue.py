@@ -15,7 +15,7 @@ import msgspec
 
 from region.errors import require
 from region.model.table import Index, Table, TableRecord
-from region.store import codec, schema
+from region.store import codec, expiry, schema
 from region.store.state import State
 
 _FIND: Final = "SELECT record FROM tables WHERE uid = ?"
@@ -78,6 +78,7 @@ class CatalogueWriter:
         self._save(record)
         if known is None or record.dropped:
             return
+        self._follow_expiries(expiry.storage_of(Table(known)), expiry.storage_of(Table(record)))
         before, after = _by_id(Table(known).indexes), _by_id(Table(record).indexes)
         for number in before.keys() - after.keys():
             self._drop(number, schema.entries_name(number, record.name, before[number].name))
@@ -96,6 +97,7 @@ class CatalogueWriter:
             self._execute(schema.drop_view(str(view)), ())
         for index in Table(known).indexes.values():
             self._drop(index.id, schema.entries_name(index.id, known.name, index.name))
+        self._follow_expiries(expiry.storage_of(Table(known)), None)
         self._drop(known.id, items)
 
     def _find(self, uid: str) -> TableRecord | None:
@@ -116,12 +118,22 @@ class CatalogueWriter:
         self._reset(table.id, True)
         for index in table.indexes.values():
             self._create_entries(table.name, index)
+        self._follow_expiries(None, expiry.storage_of(table))
 
     def _create_entries(self, table_name: str, index: Index) -> None:
         require(0 < index.id < self._state.next_id, f"index {index.name} has a number that was never given out")
         name = schema.entries_name(index.id, table_name, index.name)
         self._execute(schema.create_entries(name, with_images=index.carried is not None), ())
         self._reset(index.id, True)
+
+    def _follow_expiries(self, before: str | None, after: str | None) -> None:
+        """Drop and create the storage of a table's expiries; its name has a number that is never used again."""
+        if before == after:
+            return
+        if before is not None:
+            self._execute(schema.drop_table(before), ())
+        if after is not None:
+            self._execute(expiry.create(after), ())
 
     def _drop(self, number: int, name: str) -> None:
         self._execute(schema.drop_table(name), ())

@@ -11,27 +11,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from region.model.change import ITEM, LogRecord
+from region.model.change import ITEM, UNCHANGED, LogRecord
+from region.model.keys import HASH_BYTES
 from region.model.version import Version
 from region.store.codec import unpack_vector
 
-INSERT: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 HEAD: Final = "SELECT coalesce(max(sequence), 0) FROM log"
 TAIL: Final = "SELECT coalesce(min(sequence) - 1, 0) FROM log"
 
 _SELECT: Final = (
-    'SELECT sequence, table_id, kind, origin, hlc, vector, key, size, cause, "group", request_id, image, old_image '
-    "FROM log WHERE sequence > ?"
+    "SELECT sequence, table_id, kind, origin, hlc, vector, key, size, effect, old_size, cause, "
+    '"group", request_id, image, old_image FROM log WHERE sequence > ?'
 )
 READ: Final = f"{_SELECT} ORDER BY sequence LIMIT ?"
 READ_ORIGIN: Final = f"{_SELECT} AND origin = ? ORDER BY sequence LIMIT ?"
 READ_TABLE: Final = (
     f"{_SELECT} AND sequence <= ? AND table_id = ? AND kind = {ITEM} AND origin = ? ORDER BY sequence LIMIT ?"
 )
+READ_CHANGES: Final = (
+    f"{_SELECT} AND sequence <= ? AND table_id = ? AND effect <> {UNCHANGED} "
+    f"AND substr(key, 1, {HASH_BYTES}) BETWEEN ? AND ? ORDER BY sequence LIMIT ?"
+)
 
 
 def record_of(row: tuple[Any, ...], uids: Mapping[int, str]) -> LogRecord:
     """Return the record of a row; ``uids`` names the tables by their numbers."""
-    sequence, table_id, kind, origin, hlc, vector, key, size, cause, group, request_id, image, old_image = row
+    sequence, table_id, kind, origin, hlc, vector, key, size, effect, old_size = row[:10]
+    cause, group, request_id, image, old_image = row[10:]
     version = Version(hlc, origin) if vector is None else Version(hlc, origin, unpack_vector(vector))
-    return LogRecord(sequence, kind, uids[table_id], key, image, size, version, old_image, cause, group, request_id)
+    return LogRecord(
+        *(sequence, kind, uids[table_id], key, image, size, version),
+        *(old_image, cause, group, request_id, effect, old_size),
+    )

@@ -17,7 +17,7 @@ from typing import Final
 from region.model import limits, settings, values
 from region.model.table import Index, Table
 from region.model.values import Item
-from region.store import schema
+from region.store import expiry, schema
 
 _SHORT: Final = limits.SORT_KEY_BYTES_MAX // 4
 """Texts of up to this many characters are within every limit whatever they hold, and need not be measured."""
@@ -87,7 +87,19 @@ class IndexPlan:
 class TablePlan:
     """One table: its SQL and its indexes."""
 
-    __slots__ = ("amend", "by_name", "delete", "get", "indexes", "insert", "scan", "table", "update", "versions")
+    __slots__ = (
+        "amend",
+        "by_name",
+        "delete",
+        "expiry",
+        "get",
+        "indexes",
+        "insert",
+        "scan",
+        "table",
+        "update",
+        "versions",
+    )
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -101,6 +113,7 @@ class TablePlan:
         self.scan = ScanPlan(table.id, f"SELECT key, image, size FROM {name} WHERE image IS NOT NULL AND", "key")
         self.indexes = tuple(IndexPlan(table, index) for index in table.indexes.values())
         self.by_name = {plan.index.name: plan for plan in self.indexes}
+        self.expiry = expiry.plan_of(table)
 
 
 def _attribute_types(table: Table, index: Index) -> dict[str, str]:

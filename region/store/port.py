@@ -17,10 +17,11 @@ and refuses to be read from outside while its transaction is open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, StoredItem
+from region.model.client_token import ClientToken
 from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
@@ -31,6 +32,9 @@ class Reader(Protocol):
 
     def get(self, table: Table, key: bytes) -> StoredItem | None:
         """Return the item or tombstone under a primary key."""
+
+    def get_together(self, places: Iterable[tuple[Table, bytes]]) -> list[StoredItem | None]:
+        """Return the items or tombstones under several keys, all as of the same commit."""
 
     def scan(
         self, table: Table, index: Index | None, lower: bytes, upper: bytes | None, *, reverse: bool = False
@@ -51,6 +55,15 @@ class Reader(Protocol):
 
     def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
         """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
+
+    def read_changes(
+        self, table_uid: str, after: int, upto: int, *, hashes: tuple[bytes, bytes], limit: int, bytes_max: int
+    ) -> tuple[list[LogRecord], int]:
+        """Return the effective item changes of one table, of all origins, with ``after < sequence <= upto`` in order.
+
+        Only keys whose hash is in ``hashes``, both ends included; at least one record if there is one. The second value
+        is the sequence up to which nothing is missing: ``upto``, or the last record's where a limit was met.
+        """
 
     def log_head(self) -> int:
         """Return the sequence of the last committed record, 0 when there has been none."""
@@ -104,14 +117,31 @@ class Transaction(Reader, Protocol):
     def backfill(self, table: Table, index: Index, after: bytes, limit: int) -> bytes | None:
         """Index up to ``limit`` base items with ``key > after``; return the last key done, ``None`` at the end.
 
-        Items whose index key attribute has a wrong type or size are left out, as AWS does.
+        It may stop before the limit, where items are large. Items whose index key attribute has a wrong type or size
+        are left out, as AWS does.
         """
+
+    def fill_expiries(self, table: Table, after: bytes, limit: int) -> bytes | None:
+        """Enter up to ``limit`` items with ``key > after`` into a table's index of expiries.
+
+        Returns the last key done, ``None`` at the end. The index exists while ``table.local`` has a state of TTL with
+        a number (:class:`~region.model.expiry.ExpiryState`), and every write keeps it up to date.
+        """
+
+    def expired(self, table: Table, first_s: int, last_s: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return ``(epoch second, key)`` of up to ``limit`` items that expire in a range of seconds, soonest first."""
 
     def save_cursor(self, cursor: Cursor) -> None:
         """Remember how far an origin's log has been applied."""
 
     def record_conflict(self, conflict: Conflict) -> int:
         """Keep the loser of a conflict durably; return its number."""
+
+    def client_token(self, token: str) -> ClientToken | None:
+        """Return what is remembered of a client request token, expired or not."""
+
+    def save_client_token(self, client_token: ClientToken, now_ms: int) -> None:
+        """Remember a client request token, in place of what it stood for before; forget some that have expired."""
 
     def save_meta(self, name: str, value: str) -> None:
         """Set a value of this database file."""

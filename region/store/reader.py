@@ -12,7 +12,7 @@ Hazard: a scan holds its statement until it is exhausted or closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apsw
@@ -48,6 +48,10 @@ class SqliteReader:
             self._refuse_unless_gone(error, table.id, "reading an item")
             return None
         return None if row is None else _stored(*row)
+
+    def get_together(self, places: Iterable[tuple[Table, bytes]]) -> list[StoredItem | None]:
+        """Return the items or tombstones under several keys, all as of the same commit."""
+        return [self.get(table, key) for table, key in places]
 
     def scan(
         self, table: Table, index: Index | None, lower: bytes, upper: bytes | None, *, reverse: bool = False
@@ -101,7 +105,7 @@ class SqliteReader:
         return records
 
     def _read_log(
-        self, statement: str, bindings: tuple[int | str, ...], limit: int, bytes_max: int
+        self, statement: str, bindings: tuple[int | str | bytes, ...], limit: int, bytes_max: int
     ) -> tuple[list[LogRecord], bool]:
         """Return records up to both limits, and whether there are no more."""
         records: list[LogRecord] = []
@@ -126,6 +130,17 @@ class SqliteReader:
         uids = self._state.uids
         rows = self._execute(log.READ_TABLE, (after, upto, number, origin, limit))
         return [log.record_of(row, uids) for row in rows]
+
+    @reading("reading the change log")
+    def read_changes(
+        self, table_uid: str, after: int, upto: int, *, hashes: tuple[bytes, bytes], limit: int, bytes_max: int
+    ) -> tuple[list[LogRecord], int]:
+        """Return the effective item changes of one table and a range of hashes, and how far they are complete."""
+        number = self._state.ids.get(table_uid)
+        if number is None:
+            return [], upto
+        records, whole = self._read_log(log.READ_CHANGES, (after, upto, number, *hashes, limit), limit, bytes_max)
+        return records, upto if whole else records[-1].sequence
 
     def log_head(self) -> int:
         """Return the sequence of the last committed record, 0 when there has been none."""
@@ -167,6 +182,15 @@ class BesideReader(SqliteReader):
         stored = super().get(table, key)
         self._execute("")  # Ends the statement, and the snapshot with it.
         return stored
+
+    @reading("reading items")
+    def get_together(self, places: Iterable[tuple[Table, bytes]]) -> list[StoredItem | None]:
+        """Return the items or tombstones under several keys, all as of the same commit."""
+        self._execute("BEGIN")  # Without it, a commit that ends in another thread could come between two reads.
+        try:
+            return super().get_together(places)
+        finally:
+            self._execute("COMMIT")
 
 
 def _stored(image: bytes | None, size: int, hlc: int, origin: str, vector: bytes | None) -> StoredItem:

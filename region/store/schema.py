@@ -44,6 +44,8 @@ _FIRST: Final = (
         vector BLOB,
         key BLOB NOT NULL,
         size INTEGER NOT NULL,
+        effect INTEGER NOT NULL,
+        old_size INTEGER NOT NULL,
         cause INTEGER NOT NULL,
         "group" TEXT,
         request_id TEXT,
@@ -75,6 +77,12 @@ _FIRST: Final = (
         winner_image BLOB,
         loser_image BLOB
     )""",
+    """CREATE TABLE client_tokens (
+        token TEXT PRIMARY KEY,
+        digest BLOB NOT NULL,
+        expires_ms INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX client_tokens_by_expiry ON client_tokens (expires_ms)",
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 

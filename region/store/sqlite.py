@@ -19,7 +19,7 @@ Source: https://sqlite.org/wal.html; https://sqlite.org/isolation.html; the proj
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -196,6 +196,10 @@ class SqliteStore:
         """Return the item or tombstone under a primary key."""
         return self._reader().get(table, key)
 
+    def get_together(self, places: Iterable[tuple[Table, bytes]]) -> list[StoredItem | None]:
+        """Return the items or tombstones under several keys, all as of the same commit."""
+        return self._reader().get_together(places)
+
     def scan(
         self, table: Table, index: Index | None, lower: bytes, upper: bytes | None, *, reverse: bool = False
     ) -> Iterator[Entry]:
@@ -221,6 +225,12 @@ class SqliteStore:
     def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
         """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
         return self._reader().read_table_log(table_uid, after, upto, limit=limit, origin=origin)
+
+    def read_changes(
+        self, table_uid: str, after: int, upto: int, *, hashes: tuple[bytes, bytes], limit: int, bytes_max: int
+    ) -> tuple[list[LogRecord], int]:
+        """Return the effective item changes of one table and a range of hashes, and how far they are complete."""
+        return self._reader().read_changes(table_uid, after, upto, hashes=hashes, limit=limit, bytes_max=bytes_max)
 
     def log_head(self) -> int:
         """Return the sequence of the last committed record, 0 when there has been none."""

@@ -18,20 +18,35 @@ import apsw
 
 from region.errors import StoreError, require
 from region.model import image as images
-from region.model import settings
-from region.model.change import CAUSE_REQUEST, ITEM, TABLE, Change, Conflict, Cursor
+from region.model import limits, settings
+from region.model.change import (
+    CAUSE_REQUEST,
+    INSERTED,
+    ITEM,
+    MODIFIED,
+    REMOVED,
+    TABLE,
+    UNCHANGED,
+    Change,
+    Conflict,
+    Cursor,
+)
+from region.model.client_token import ClientToken
 from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
-from region.store import codec, log, schema
+from region.store import codec, expiry, log, schema
 from region.store.catalogue import CatalogueWriter
-from region.store.failure import failure
+from region.store.failure import failure, reading
 from region.store.index import IndexWriter
 from region.store.reader import SqliteReader
 from region.store.state import State
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+BACKFILL_BYTES: Final = limits.MIB
+"""How many bytes of images a backfill reads in one call."""
 
 _SAVE_COUNTER: Final = (
     "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE "
@@ -42,6 +57,16 @@ _SAVE_CURSOR: Final = (
     "INSERT INTO cursors VALUES (?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE "
     "SET epoch = excluded.epoch, sequence = excluded.sequence, watermark = excluded.watermark"
 )
+_CLIENT_TOKEN: Final = "SELECT token, digest, expires_ms FROM client_tokens WHERE token = ?"
+_SAVE_CLIENT_TOKEN: Final = (
+    "INSERT INTO client_tokens VALUES (?, ?, ?) ON CONFLICT (token) DO UPDATE "
+    "SET digest = excluded.digest, expires_ms = excluded.expires_ms"
+)
+_FORGET_CLIENT_TOKENS: Final = (
+    "DELETE FROM client_tokens WHERE token IN "
+    "(SELECT token FROM client_tokens WHERE expires_ms <= ? ORDER BY expires_ms LIMIT 8)"
+)
+"""A few for each that is saved: nobody waits for a purge, and the table stays bounded."""
 _SAVE_CONFLICT: Final = f"INSERT INTO conflicts VALUES (NULL{', ?' * 16}) RETURNING number"
 
 
@@ -168,7 +193,13 @@ class SqliteTransaction(SqliteReader):
 
     def _put(self, change: Change) -> int:
         old_image = self._store(change)
-        table = change.table
+        table, image, incumbent = change.table, change.image, change.incumbent
+        if old_image is None or incumbent is None:
+            effect, old_size = UNCHANGED if image is None else INSERTED, 0
+        elif image is None:
+            effect, old_size = REMOVED, incumbent.size
+        else:
+            effect, old_size = UNCHANGED if image == old_image else MODIFIED, incumbent.size
         hlc, origin, vector = change.version
         self._head = sequence = self._head + 1
         self._execute(
@@ -181,11 +212,13 @@ class SqliteTransaction(SqliteReader):
                 hlc,
                 codec.pack_vector(vector) if vector else None,
                 change.key,
-                change.size if change.image is not None else 0,
+                change.size if image is not None else 0,
+                effect,
+                old_size,
                 change.cause,
                 change.group,
                 change.request_id,
-                change.image,
+                image,
                 old_image if table.keeps_old_images else None,
             ),
         )
@@ -213,6 +246,8 @@ class SqliteTransaction(SqliteReader):
             self._count(table.id, 1, size)
         if plan.indexes:
             self._indexes.change(plan.indexes, change)
+        if plan.expiry is not None:
+            expiry.follow(execute, plan.expiry, change)
         return old_image
 
     @_writing("writing a table's settings")
@@ -222,7 +257,7 @@ class SqliteTransaction(SqliteReader):
         packed = codec.pack_vector(version.vector)
         image = settings.encode(registers)
         self._head = sequence = self._head + 1
-        head = (sequence, table.id, TABLE, version.origin, version.hlc, packed, b"", 0)
+        head = (sequence, table.id, TABLE, version.origin, version.hlc, packed, b"", 0, UNCHANGED, 0)
         self._execute(log.INSERT, (*head, CAUSE_REQUEST, None, None, image, None))
         return sequence
 
@@ -265,15 +300,54 @@ class SqliteTransaction(SqliteReader):
 
     @_writing("filling an index")
     def backfill(self, table: Table, index: Index, after: bytes, limit: int) -> bytes | None:
-        """Index up to ``limit`` base items, tombstones counted, with ``key > after``; return the last key done."""
+        """Index up to ``limit`` base items, tombstones counted, with ``key > after``; return the last key done.
+
+        It ends sooner where the images are large: a call holds up everybody else.
+        """
         plan = self._state.plan(table)
         entries = plan.by_name[index.name]
-        rows: list[tuple[Any, ...]] = self._execute(plan.versions, (after, limit)).fetchall()
+        left, bytes_left = limit, BACKFILL_BYTES
+        rows = self.connection.execute(plan.versions, (after, limit))
         for image, size, _, _, _, key in rows:
             if image is not None:
                 self._indexes.fill(entries, key, images.decode(image), size)
-        last: bytes | None = rows[-1][-1] if len(rows) == limit else None
-        return last
+                bytes_left -= len(image)
+            left -= 1
+            if not left or bytes_left <= 0:
+                rows.close()
+                last: bytes = key
+                return last
+        return None
+
+    @_writing("building the index of expiries")
+    def fill_expiries(self, table: Table, after: bytes, limit: int) -> bytes | None:
+        """Enter up to ``limit`` items, tombstones counted, with ``key > after`` into a table's index of expiries.
+
+        Returns the last key done, ``None`` at the end. It ends sooner where the images are large.
+        """
+        plan = self._state.plan(table)
+        require(plan.expiry is not None, f"table {table.name} has no index of expiries to build")
+        left, bytes_left = limit, BACKFILL_BYTES
+        rows = self.connection.execute(plan.versions, (after, limit))
+        for image, *_, key in rows:
+            if image is not None and plan.expiry is not None:
+                expiry.fill(self._execute, plan.expiry, key, image)
+                bytes_left -= len(image)
+            left -= 1
+            if not left or bytes_left <= 0:
+                rows.close()
+                last: bytes = key
+                return last
+        return None
+
+    @reading("reading expiries")
+    def expired(self, table: Table, first_s: int, last_s: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return up to ``limit`` items that expire from one epoch second to another, both included, soonest first."""
+        plan = self._state.plan(table).expiry
+        if plan is None:
+            return []
+        rows: list[tuple[Any, ...]] = self._execute(plan.due, (first_s, last_s, limit)).fetchall()
+        return [(at_s, key) for at_s, key in rows]
 
     # What replication keeps.
 
@@ -287,6 +361,20 @@ class SqliteTransaction(SqliteReader):
         """Keep the loser of a conflict durably; return its number."""
         number: int = self._execute(_SAVE_CONFLICT, codec.conflict_row(conflict)).get
         return number
+
+    # What transactions of the API keep.
+
+    @reading("reading a client request token")
+    def client_token(self, token: str) -> ClientToken | None:
+        """Return what is remembered of a client request token, expired or not."""
+        row: tuple[Any, ...] | None = self._execute(_CLIENT_TOKEN, (token,)).fetchone()
+        return None if row is None else ClientToken(*row)
+
+    @_writing("saving a client request token")
+    def save_client_token(self, client_token: ClientToken, now_ms: int) -> None:
+        """Remember a client request token, in place of what it stood for before; forget some that have expired."""
+        self._execute(_SAVE_CLIENT_TOKEN, tuple(client_token))
+        self._execute(_FORGET_CLIENT_TOKENS, (now_ms,))
 
     @_writing("saving settings of the file")
     def save_meta(self, name: str, value: str) -> None:

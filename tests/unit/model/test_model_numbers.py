@@ -44,6 +44,17 @@ def test_the_canonical_spelling_is_the_same_number(case: tuple[str, Decimal]) ->
     assert EXACT.compare(Decimal(numbers.canonical(text)), number) == 0
 
 
+@given(decimals(), st.integers(0, 400), st.integers(0, 400))
+def test_zeros_that_mean_nothing_change_nothing_however_many(number: Decimal, before: int, behind: int) -> None:
+    with localcontext(EXACT):
+        plain = format(number, "f")
+    whole, _, fraction = plain.lstrip("-").partition(".")
+    sign = "-" * number.is_signed()
+    padded = f"{sign}{'0' * before}{whole}.{fraction}{'0' * behind}e+0{'0' * before}"
+    shifted = f"{sign}{'0' * before}{whole}{fraction}{'0' * behind}e-{'0' * before}{len(fraction) + behind}"
+    assert numbers.canonical(padded) == numbers.canonical(shifted) == numbers.canonical(plain)
+
+
 @given(spelled())
 def test_the_canonical_spelling_is_canonical(case: tuple[str, Decimal]) -> None:
     canonical = numbers.canonical(case[0])
@@ -108,6 +119,12 @@ def test_spellings(text: str, canonical: str) -> None:
         ("\u0661", "The parameter cannot be converted to a numeric value: \u0661"),
         ("NaN", "The parameter cannot be converted to a numeric value: NaN"),
         ("Infinity", "The parameter cannot be converted to a numeric value: Infinity"),
+        ("9" * 100_000, "Attempting to store more than 38 significant digits in a Number"),
+        ("." + "9" * 100_000, "Attempting to store more than 38 significant digits in a Number"),
+        (
+            "1e" + "0" * 300 + "126",
+            "Number overflow. Attempting to store a number with magnitude larger than supported range",
+        ),
         ("9" * 39, "Attempting to store more than 38 significant digits in a Number"),
         ("1e126", "Number overflow. Attempting to store a number with magnitude larger than supported range"),
         ("-1e126", "Number overflow. Attempting to store a number with magnitude larger than supported range"),
@@ -121,7 +138,9 @@ def test_what_is_no_number_or_does_not_fit_is_refused_in_the_words_of_aws(text: 
     assert caught.value.message == message
 
 
-@pytest.mark.parametrize("text", ["1e" + "9" * 21, "1e-" + "9" * 21, "0e" + "9" * 21, "1e", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["1e" + "9" * 21, "1e-" + "9" * 21, "0e" + "9" * 21, "1e", "9" * 5000, "1e" + "9" * 5000]
+)
 def test_an_absurd_exponent_or_length_is_the_callers_mistake(text: str) -> None:
     with pytest.raises(ValidationError, match=r"cannot be converted to a numeric value|38 significant digits"):
         numbers.canonical(text)

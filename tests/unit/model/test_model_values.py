@@ -14,6 +14,7 @@ from region.errors import SerializationError, ValidationError
 from region.model import image, values
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NUMBERS = st.integers(-(10**20), 10**20).map(str) | st.decimals(-1000, 1000, places=3).map(str)
 BINARIES = st.binary(max_size=12).map(lambda raw: b64encode(raw).decode())
 NATURALS = st.integers(0, 10**30).map(str)
@@ -36,11 +37,11 @@ VALUES = st.recursive(
     SCALARS | SETS,
     lambda inner: (
         st.builds(lambda elements: {"L": elements}, st.lists(inner, max_size=3))
-        | st.builds(lambda members: {"M": members}, st.dictionaries(TEXTS, inner, max_size=3))
+        | st.builds(lambda members: {"M": members}, st.dictionaries(NAMES, inner, max_size=3))
     ),
     max_leaves=8,
 )
-ITEMS = st.dictionaries(TEXTS, VALUES, max_size=5)
+ITEMS = st.dictionaries(NAMES, VALUES, max_size=5)
 
 
 @given(ITEMS)
@@ -164,6 +165,19 @@ def test_nesting_ends_at_32_levels(kind: str) -> None:
 def test_nesting_beyond_all_measure_is_answered_and_not_suffered() -> None:
     with pytest.raises(ValidationError, match="Nesting Levels have exceeded supported limits"):
         values.normalise_item({"a": _nested(100_000, "L")})
+
+
+@pytest.mark.parametrize("item", [{"": {"S": "x"}}, {"a": {"M": {"": {"S": "x"}}}}])
+def test_an_attribute_has_a_name(item: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="Empty attribute name"):
+        values.normalise_item(item)
+
+
+@pytest.mark.parametrize("kind", ["L", "M"])
+def test_a_value_of_32_levels_is_as_deep_as_they_go(kind: str) -> None:
+    values.check_nesting(_nested(31, kind))
+    with pytest.raises(ValidationError, match="Nesting Levels have exceeded supported limits"):
+        values.check_nesting(_nested(32, kind))
 
 
 def test_null_members_beside_the_one_type_are_dropped() -> None:

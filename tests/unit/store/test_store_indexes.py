@@ -226,6 +226,20 @@ def test_a_backfill_ends_with_none_and_can_be_repeated() -> None:
     assert store.statistics(table, table.indexes["Keys"]) == statistics_by_hand(store, table, "Keys")
 
 
+def test_a_backfill_stops_early_where_items_are_large() -> None:
+    store = opened(None)
+    before = create(store, table_record())
+    transaction = store.begin()
+    for n in range(9):
+        put(transaction, before, song("Nina", str(n), genre="jazz", lyrics="la" * 150_000))
+    record = with_index(before.record, transaction.next_index_id(), KEYS, "")
+    transaction.save_table(record)
+    store.commit()
+    table = Table(record)
+    assert backfilled(store, table, "Keys", limit=100) == 3
+    assert len(contents(store, table, "Keys")) == 9
+
+
 def test_dropping_an_index_and_making_it_again_gives_it_new_empty_storage() -> None:
     store = opened(None)
     table = create(store, table_record(indexes=(KEYS, ALL)))
