@@ -140,9 +140,7 @@ class Region:
         if table is None or not self.engine.reading.usable(table):
             return None
         found: list[tuple[bytes, StoredItem]] = self.store.scan_versions(table, b"", 1_000_000)
-        return {
-            key: (it.image, it.version.hlc, it.version.origin, it.version.full_vector()) for key, it in found
-        }
+        return {key: (it.image, it.version.hlc, it.version.origin, it.version.full_vector()) for key, it in found}
 
     def link(self, source: str, sink: str) -> LinkStatus:
         (status,) = [it for it in self.replication.links() if (it.source, it.sink) == (source, sink)]

@@ -31,9 +31,7 @@ async def test_a_deletion_is_a_deletion_everywhere(any_fleet: Fleet) -> None:
 async def test_concurrent_writes_of_the_same_items_end_alike(any_fleet: Fleet) -> None:
     regions = [await any_fleet.add(name) for name in (EAST, WEST, NORTH)]
     await any_fleet.global_table(EAST, WEST, NORTH)
-    await asyncio.gather(
-        *[region.put(f"k{n % 20}", by=f"{region.name} {n}") for n in range(200) for region in regions]
-    )
+    await asyncio.gather(*[region.put(f"k{n % 20}", by=f"{region.name} {n}") for n in range(200) for region in regions])
     await any_fleet.converged()
     rows = regions[0].rows(TABLE)
     assert rows is not None

@@ -59,7 +59,7 @@ def test_the_greater_timestamp_wins_everywhere_ten_thousand_times_in_any_order_o
                 (change,) = writer.new()
                 made[change.hlc, writer.replica.name] = change
             deliveries = [(stamp, replica) for stamp in made for replica in all_ if replica.name != stamp[1]]
-            deliveries += rng.choices(deliveries, k=rng.randrange(3))
+            deliveries += rng.choices(deliveries, k=rng.randrange(2))
             rng.shuffle(deliveries)
             for stamp, replica in deliveries:
                 await replica.receive(stamp[1], [made[stamp]])
