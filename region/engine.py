@@ -24,6 +24,7 @@ from typing import Any, Final
 from clock import HybridLogicalClock, PhysicalClock
 from region.errors import AtollError, DefectError, DynamoError, InternalServerError, OperatingError
 from region.events import Committed, Events, StoreFailed
+from region.expiry import Sweeper
 from region.model.change import Response
 from region.operation import OPERATIONS, Operation
 from region.operation.context import Catalogue, Context, Fleet, RegionSettings, SoloFleet
@@ -85,6 +86,7 @@ class Engine:
         self._watermark = (0, 0)
         self._catalogue = Catalogue(store.tables())
         self._reading = self._context(self._catalogue)
+        self._sweeper = Sweeper(self.write, lambda: self._catalogue, self.events)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -101,7 +103,8 @@ class Engine:
 
         ``request`` is consumed: operations bring it to canonical form in place.
         """
-        if operation.writes:
+        writes = operation.writes
+        if writes is True or (writes is not False and writes(request)):
             run = operation.run
             self.write(lambda context: run(context, request), done, request_id=request_id)
             return
@@ -146,12 +149,14 @@ class Engine:
         return self._watermark
 
     def start(self) -> None:
-        """Take up what tables had under way when the region stopped."""
+        """Take up what tables had under way when the region stopped, and let items expire."""
         self._progress()
+        self._sweeper.start()
 
     async def close(self) -> None:
         """Finish what is waiting and release the store."""
         self._closing = True
+        self._sweeper.stop()
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting or self._committing:

@@ -155,6 +155,13 @@ class TransactionCanceledError(DynamoError):
     message_key = "Message"
 
 
+class IdempotentParameterMismatchError(DynamoError):
+    """``IdempotentParameterMismatchException``: a client request token comes again with another request."""
+
+    name = "IdempotentParameterMismatchException"
+    message_key = "Message"
+
+
 class TransactionConflictError(DynamoError):
     """``TransactionConflictException``: the item is part of a transaction in flight."""
 
@@ -183,6 +190,18 @@ class ThrottlingError(DynamoError):
     """``ThrottlingException``: the control plane is called too often."""
 
     name = "ThrottlingException"
+
+
+class ExpiredIteratorError(DynamoError):
+    """``ExpiredIteratorException``: a shard iterator is used more than 15 minutes after it was handed out."""
+
+    name = "ExpiredIteratorException"
+
+
+class TrimmedDataAccessError(DynamoError):
+    """``TrimmedDataAccessException``: the records asked for are past the 24 hours for which a stream keeps them."""
+
+    name = "TrimmedDataAccessException"
 
 
 class GlobalTableNotFoundError(DynamoError):

@@ -39,8 +39,9 @@ class _Read(NamedTuple):
 
 
 class _Write(NamedTuple):
-    """One write of a batch, ready: an item to put, or ``None`` to delete."""
+    """One write of a batch, ready: an item to put, or ``None`` to delete; ``name`` is the table as it was given."""
 
+    name: str
     table: Table
     key: bytes
     key_item: Item
@@ -58,7 +59,7 @@ def batch_get_item(context: Context, request: dict[str, Any]) -> Response:
     for read in reads:
         found = responses[read.name] = []
         consistent = bool(read.request.get("ConsistentRead"))
-        consumption = Consumption(read.table)
+        consumption = Consumption(read.table, read.name)
         consumed.append(consumption)
         for position, (_, key) in enumerate(read.keys):
             stored = context.reader.get(read.table, key)
@@ -95,6 +96,8 @@ def _plan_reads(context: Context, items: dict[str, dict[str, Any]]) -> list[_Rea
     seen: set[tuple[int, bytes]] = set()
     for name, read, projection in parsed:
         table = context.table(name)
+        if projection is not None:
+            projection.refuse_nested_keys(table.keys.names)
         keys = [(key, table.key_of(key)) for key in read["Keys"]]
         for _, key in keys:
             if (table.id, key) in seen:
@@ -118,7 +121,9 @@ def batch_write_item(context: Context, request: dict[str, Any]) -> Response:
         image = None if write.item is None else images.encode(write.item)
         context.write(write.table, write.key, image, write.size, incumbent, item=write.item, old_item=old_item)
         if reporting:
-            consumption = consumed.setdefault(write.table.name, Consumption(write.table))
+            consumption = consumed.get(write.name)
+            if consumption is None:
+                consumption = consumed[write.name] = Consumption(write.table, write.name)
             consumption.add_write(old_item, incumbent.size if incumbent else 0, write.item, write.size)
     response: Response = {"UnprocessedItems": {}}
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
@@ -154,7 +159,7 @@ def _plan_writes(context: Context, items: dict[str, list[dict[str, Any]]]) -> li
         if (table.id, key) in seen:
             raise ValidationError(_DUPLICATES)
         seen.add((table.id, key))
-        writes.append(_Write(table, key, key_item, item_or_none, size))
+        writes.append(_Write(name, table, key, key_item, item_or_none, size))
     return writes
 
 
@@ -165,9 +170,7 @@ def _collection_metrics(context: Context, writes: list[_Write]) -> dict[str, lis
         collection = (write.table.id, str(write.key_item[write.table.hash_name]))
         if has_local_indexes(write.table) and collection not in measured:
             measured.add(collection)
-            metrics.setdefault(write.table.name, []).append(
-                item_collection_metrics(context, write.table, write.key_item)
-            )
+            metrics.setdefault(write.name, []).append(item_collection_metrics(context, write.table, write.key_item))
     return metrics
 
 

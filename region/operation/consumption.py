@@ -10,11 +10,13 @@ considerations), "Local secondary indexes".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from region.model import limits, values
 from region.model.table import Index, Table
 from region.model.values import Item
+
+GIGABYTE: Final = 1024 * limits.MIB
 
 
 def read_units(size: int, *, consistent: bool) -> float:
@@ -29,12 +31,17 @@ def write_units(size: int) -> float:
 
 
 class Consumption:
-    """The capacity that one request consumed on one table, broken down by index."""
+    """The capacity that one request consumed on one table, broken down by index.
 
-    __slots__ = ("indexes", "table", "table_units")
+    ``called`` is what the request calls the table, its name or its ARN, and so what the report calls it; ``None``
+    stands for its name.
+    """
 
-    def __init__(self, table: Table) -> None:
+    __slots__ = ("called", "indexes", "table", "table_units")
+
+    def __init__(self, table: Table, called: str | None = None) -> None:
         self.table = table
+        self.called = called or table.name
         self.table_units = 0.0
         self.indexes: dict[str, float] = {}
 
@@ -52,7 +59,7 @@ class Consumption:
     def report(self, mode: str) -> dict[str, Any]:
         """Return the ``ConsumedCapacity`` member for ``TOTAL`` or ``INDEXES``."""
         answer: dict[str, Any] = {
-            "TableName": self.table.name,
+            "TableName": self.called,
             "CapacityUnits": self.table_units + sum(self.indexes.values()),
         }
         if mode == "INDEXES":
@@ -90,7 +97,7 @@ def _entry(index: Index, item: Item | None) -> Item | None:
 
 def collection_metrics(table: Table, item: Item, collection_bytes: int) -> dict[str, Any]:
     """Return the ``ItemCollectionMetrics`` of an item's collection; its size is given as bounds in whole GB."""
-    gigabytes = collection_bytes / (1024 * limits.MIB)
+    gigabytes = collection_bytes / GIGABYTE
     lower = float(int(gigabytes))
     return {
         "ItemCollectionKey": {table.hash_name: item[table.hash_name]},

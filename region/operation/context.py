@@ -23,13 +23,15 @@ from region.errors import DefectError, ResourceNotFoundError, ValidationError
 from region.events import Event, TableChanged
 from region.model import limits
 from region.model.change import CAUSE_REQUEST, Change, StoredItem
+from region.model.expiry import ExpirySettings
+from region.model.stream import StreamSettings
 from region.model.table import CREATING, DELETING, Table, TableRecord
 from region.model.values import Item
 from region.model.version import succeed
 from region.randomness import Rng
 from region.store.port import Reader, Transaction
 
-_ARN: Final = re.compile(r"arn:[^:]+:dynamodb:([^:]*):([^:]*):table/([^/]+)(?:/index/([^/]+))?")
+_ARN: Final = re.compile(r"arn:[^:]+:dynamodb:([^:]*):([^:]*):table/([^/]+)")
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 
 
@@ -40,6 +42,8 @@ class RegionSettings(msgspec.Struct, frozen=True, kw_only=True):
     account: str = "000000000000"
     transition_ms: int = 0
     """How long tables and indexes stay in CREATING, UPDATING and DELETING; 0: the change is done at once."""
+    streams: StreamSettings = StreamSettings()
+    ttl: ExpirySettings = ExpirySettings()
 
 
 class Fleet(Protocol):

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from region.errors import ConditionalCheckFailedError, ValidationError
-from region.expression import Condition, Placeholders, Update, touched
+from region.expression import Condition, DocumentPath, Placeholders, Update, touched
 from region.expression import update as parse_update
 from region.model import image as images
 from region.model import keys, limits, values
@@ -22,7 +22,7 @@ from region.model.change import Response, StoredItem
 from region.model.table import Table
 from region.model.values import Item
 from region.operation import parameters
-from region.operation.consumption import Consumption, collection_metrics, has_local_indexes, read_units
+from region.operation.consumption import GIGABYTE, Consumption, collection_metrics, has_local_indexes, read_units
 from region.operation.context import Context
 
 _EXPRESSION_MEMBERS: Final = frozenset(
@@ -41,6 +41,8 @@ def get_item(context: Context, request: dict[str, Any]) -> Response:
     key = request["Key"]
     values.normalise_item(key)
     table = context.table(request["TableName"])
+    if projection is not None:
+        projection.refuse_nested_keys(table.keys.names)
     stored = context.reader.get(table, table.key_of(key))
     response: Response = {}
     size = 0
@@ -52,7 +54,7 @@ def get_item(context: Context, request: dict[str, Any]) -> Response:
             response["Item"] = projection.apply(images.decode(stored.image))
     mode = request.get("ReturnConsumedCapacity")
     if mode is not None and mode != "NONE":
-        consumption = Consumption(table)
+        consumption = Consumption(table, request["TableName"])
         consumption.table_units = read_units(size, consistent=bool(request.get("ConsistentRead")))
         response["ConsumedCapacity"] = consumption.report(mode)
     return response
@@ -68,6 +70,8 @@ def put_item(context: Context, request: dict[str, Any]) -> Response:
         raise ValidationError("Item size has exceeded the maximum allowed size")
     table = context.table(request["TableName"])
     key = table.check_item_keys(item)
+    if condition is not None:
+        condition.refuse_nested_keys(table.keys.names)
     incumbent = context.reader.get(table, key)
     old_item = _old_item(request, table, incumbent, condition)
     _check(condition, old_item, request)
@@ -86,6 +90,8 @@ def delete_item(context: Context, request: dict[str, Any]) -> Response:
     condition = None if _EXPRESSION_MEMBERS.isdisjoint(request) else _write_condition(request)
     table = context.table(request["TableName"])
     key = table.key_of(key_item)
+    if condition is not None:
+        condition.refuse_nested_keys(table.keys.names)
     incumbent = context.reader.get(table, key)
     old_item = _old_item(request, table, incumbent, condition)
     _check(condition, old_item, request)
@@ -109,26 +115,42 @@ def update_item(context: Context, request: dict[str, Any]) -> Response:
     table = context.table(request["TableName"])
     key = table.key_of(key_item)
     if update is not None:
-        _refuse_key_update(table, update)
+        update.refuse_keys(table.keys.names)
+    if condition is not None:
+        condition.refuse_nested_keys(table.keys.names)
     incumbent = context.reader.get(table, key)
     old_item = images.decode(incumbent.image) if incumbent is not None and incumbent.image is not None else None
     _check(condition, old_item, request)
-    paths: tuple[Any, ...] = ()
-    if update is None:
-        item = old_item if old_item is not None else dict(key_item)
-    else:
-        item, paths = update.apply(old_item, key_item)
-        _check_updated_index_keys(table, update, item)
-    size = values.item_size(item)
-    if size > limits.ITEM_BYTES_MAX:
-        raise ValidationError("Item size to update has exceeded the maximum allowed size")
+    item, paths, size = updated(table, update, old_item, key_item)
     context.write(table, key, images.encode(item), size, incumbent, item=item, old_item=old_item)
     response = _update_attributes(request.get("ReturnValues"), old_item, item, paths)
     return _report(context, request, response, table, old_item, incumbent, item, size)
 
 
+def updated(
+    table: Table, update: Update | None, old_item: Item | None, key_item: Item
+) -> tuple[Item, tuple[DocumentPath, ...], int]:
+    """Return what an update makes of an item, the paths it touches, and the new item's size in bytes.
+
+    Raises:
+        ValidationError: in AWS's words, when the item does not have what the update needs, or would become invalid.
+    """
+    paths: tuple[DocumentPath, ...] = ()
+    if update is None:
+        item = old_item if old_item is not None else dict(key_item)
+    else:
+        item, paths = update.apply(old_item, key_item)
+        if table.indexes:
+            _check_updated_index_keys(table, update, item)
+        _check_nesting(item, paths)
+    size = values.item_size(item)
+    if size > limits.ITEM_BYTES_MAX:
+        raise ValidationError("Item size to update has exceeded the maximum allowed size")
+    return item, paths, size
+
+
 def _update_attributes(
-    return_values: str | None, old_item: Item | None, item: Item, paths: tuple[Any, ...]
+    return_values: str | None, old_item: Item | None, item: Item, paths: tuple[DocumentPath, ...]
 ) -> Response:
     if return_values is None or return_values == "NONE":
         return {}
@@ -174,31 +196,28 @@ def _check(condition: Condition | None, old_item: Item | None, request: Mapping[
     raise ConditionalCheckFailedError
 
 
-def _refuse_key_update(table: Table, update: Update) -> None:
-    for name in table.keys.names:
-        if name in update.top_level_names:
-            raise ValidationError(f"{values.INVALID}Cannot update attribute {name}. This attribute is part of the key")
-
-
 def _check_updated_index_keys(table: Table, update: Update, item: Item) -> None:
-    """Check index keys that the update has changed, with the words AWS has for an update."""
+    """Check the index keys that the update has changed, with the words AWS has for an update.
+
+    Others are left alone: an item may be older than an index that it does not fit into.
+    """
+    changed = {name: item[name] for name in update.top_level_names if name in item}
     for index in table.indexes.values():
         for name in index.keys.names:
-            if name not in update.top_level_names or name not in item:
-                continue
-            kind = table.types[name]
-            if kind not in item[name]:
-                raise ValidationError(
-                    f"{values.INVALID}Type mismatch for Index Key {name} Expected: {kind} "
-                    f"Actual: {values.type_of(item[name])} IndexName: {index.name}"
-                )
-            if not item[name][kind]:
+            if name in changed and not changed[name].get(kind := table.types[name], True):
                 raise ValidationError(
                     "One or more parameter values are not valid. The update expression attempted to update a "
                     "secondary index key to a value that is not supported. The AttributeValue for a key attribute "
                     f"cannot contain an empty {'string' if kind == 'S' else 'binary'} value."
                 )
-    table.check_index_keys(item)
+    table.check_index_keys(changed)
+
+
+def _check_nesting(item: Item, paths: tuple[DocumentPath, ...]) -> None:
+    """Refuse an item in which a path has put a value, itself not too deep, deeper than the limit."""
+    for name in {str(path[0]) for path in paths if len(path) > 1}:
+        if name in item:
+            values.check_nesting(item[name])
 
 
 def _report(
@@ -216,7 +235,7 @@ def _report(
     """Add what the request asked to be told of its cost."""
     mode = request.get("ReturnConsumedCapacity")
     if mode is not None and mode != "NONE":
-        consumption = Consumption(table)
+        consumption = Consumption(table, request["TableName"])
         consumption.add_write(old_item, incumbent.size if incumbent else 0, item, size)
         response["ConsumedCapacity"] = consumption.report(mode)
     if request.get("ReturnItemCollectionMetrics") == "SIZE" and has_local_indexes(table):
@@ -225,11 +244,15 @@ def _report(
 
 
 def item_collection_metrics(context: Context, table: Table, item: Item) -> dict[str, Any]:
-    """Measure the collection that an item belongs to: the table's items and index entries of its partition."""
-    prefix = keys.partition((item[table.hash_name],))
-    upper = keys.successor(prefix)
-    total = sum(entry.size for entry in context.reader.scan(table, None, prefix, upper))
-    for index in table.indexes.values():
-        if not index.global_:
-            total += sum(entry.size for entry in context.reader.scan(table, index, prefix, upper))
-    return collection_metrics(table, item, total)
+    """Estimate the collection that an item belongs to: the table's items and index entries of its partition.
+
+    The answer is in whole gigabytes. Where the table with its local indexes is below one, so is the collection, and
+    nothing is read: reading it with each of its writes would make their cost quadratic.
+    """
+    sources = [None, *(index for index in table.indexes.values() if not index.global_)]
+    size = sum(context.reader.statistics(table, source)[1] for source in sources)
+    if size >= GIGABYTE:
+        prefix = keys.partition((item[table.hash_name],))
+        upper = keys.successor(prefix)
+        size = sum(entry.size for source in sources for entry in context.reader.scan(table, source, prefix, upper))
+    return collection_metrics(table, item, size)

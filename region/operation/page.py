@@ -1,26 +1,30 @@
 """One page of a Query or Scan: what is read, filtered, projected and counted.
 
-What: a page ends at ``Limit`` items read, after the item that carries the sum of sizes over 1 MB, or at the end of the
-range; all three are counted before the filter. Pages without filter and projection splice stored images into the answer
-and decode nothing but the last key.
+What: a page ends at ``Limit`` items read, after the item that carries the sum of sizes over 1 MB where others follow,
+or at the end of the range; all three are counted before the filter. Items that a local index must fetch from the table
+count for the 1 MB too. Pages without filter and projection splice stored images into the answer and decode nothing but
+the last key.
 
 Source: AWS API reference, "Query" and "Scan"; developer guide, "Paginating table query results".
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from region.errors import ValidationError
 from region.expression import Condition, Projection
 from region.model import image as images
-from region.model import keys, limits
+from region.model import limits
 from region.model.change import Entry, Response
 from region.model.table import Index, Table
 from region.model.values import INVALID, Item
 from region.operation.consumption import Consumption, read_units
 from region.operation.context import Context
+
+INVALID_START: Final = "The provided starting key is invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,6 @@ def check_select(request: dict[str, Any]) -> None:
     if select is None:
         return
     projected = request.get("ProjectionExpression") is not None
-    if select == "ALL_PROJECTED_ATTRIBUTES" and request.get("IndexName") is None:
-        raise ValidationError("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
     if select == "SPECIFIC_ATTRIBUTES" and not projected:
         raise ValidationError(
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
@@ -90,6 +92,8 @@ def check_select(request: dict[str, Any]) -> None:
     if projected and select != "SPECIFIC_ATTRIBUTES":
         what = "only the Count" if select == "COUNT" else select
         raise ValidationError(f"Cannot specify the ProjectionExpression when choosing to get {what}")
+    if select == "ALL_PROJECTED_ATTRIBUTES" and request.get("IndexName") is None:
+        raise ValidationError("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 
 
 def index_of(request: dict[str, Any], table: Table) -> Index | None:
@@ -109,21 +113,20 @@ def index_of(request: dict[str, Any], table: Table) -> Index | None:
 
 def read(context: Context, request: dict[str, Any], range_: Range, shape: Shape) -> Response:
     """Read one page and build the whole answer."""
-    consumption = Consumption(range_.table)
-    entries, more = _take(context, range_, request.get("Limit"))
-    size = sum([entry.size for entry in entries])
+    consumption = Consumption(range_.table, request["TableName"])
     consistent = bool(request.get("ConsistentRead"))
+    limit = request.get("Limit")
+    if shape.fetch_base:
+        entries, items, more = _fetch(context, range_, limit, shape, consumption, consistent=consistent)
+    else:
+        entries, more = _take(context, range_, limit)
+        items = _select(entries, shape)
+    size = sum([entry.size for entry in entries])
     if range_.index is None:
         consumption.table_units = read_units(size, consistent=consistent)
     else:
         consumption.add_index(range_.index, read_units(size, consistent=consistent))
-    if shape.filter is None and shape.projection is None and not shape.fetch_base:
-        items: list[Any] = [] if shape.count_only else [images.splice(entry.image) for entry in entries]
-        count = len(entries)
-    else:
-        items = _select(context, range_.table, entries, shape, consumption, consistent=consistent)
-        count = len(items)
-    response: Response = {"Count": count, "ScannedCount": len(entries)}
+    response: Response = {"Count": len(items), "ScannedCount": len(entries)}
     if not shape.count_only:
         response["Items"] = items
     if more:
@@ -140,31 +143,67 @@ def _take(context: Context, range_: Range, limit: int | None) -> tuple[list[Entr
     entries: list[Entry] = []
     size = 0
     for entry in scan:
+        if size > limits.PAGE_BYTES_MAX:
+            _close(scan)
+            return entries, True
         entries.append(entry)
         size += entry.size
-        if size > limits.PAGE_BYTES_MAX or len(entries) == limit:
-            close = getattr(scan, "close", None)
-            if close is not None:
-                close()
+        if len(entries) == limit:
+            _close(scan)
             return entries, True
     return entries, False
 
 
-def _select(
-    context: Context, table: Table, entries: list[Entry], shape: Shape, consumption: Consumption, *, consistent: bool
-) -> list[Any]:
+def _select(entries: list[Entry], shape: Shape) -> list[Any]:
+    """Return what is answered of the entries, or as many items when only their number is."""
+    filter_, projection = shape.filter, shape.projection
+    if filter_ is None and projection is None:
+        return entries if shape.count_only else [images.splice(entry.image) for entry in entries]
     items: list[Any] = []
     for entry in entries:
         item = images.decode(entry.image)
-        if shape.filter is not None and not shape.filter.matches(item):
-            continue
-        if shape.fetch_base:
+        if filter_ is None or filter_.matches(item):
+            items.append(item if projection is None else projection.apply(item))
+    return items
+
+
+def _fetch(
+    context: Context, range_: Range, limit: int | None, shape: Shape, consumption: Consumption, *, consistent: bool
+) -> tuple[list[Entry], list[Any], bool]:
+    """Read entries of a local index and the items they stand for until the page is full, as :func:`_take` does.
+
+    The filter sees what the index carries, so that only what passes it is fetched.
+    """
+    table, filter_, projection = range_.table, shape.filter, shape.projection
+    scan = context.reader.scan(table, range_.index, range_.lower, range_.upper, reverse=range_.reverse)
+    entries: list[Entry] = []
+    items: list[Any] = []
+    size = 0
+    for entry in scan:
+        if size > limits.PAGE_BYTES_MAX:
+            _close(scan)
+            return entries, items, True
+        entries.append(entry)
+        size += entry.size
+        item = images.decode(entry.image)
+        if filter_ is None or filter_.matches(item):
             base = context.reader.get(table, table.key_of(table.key_attributes(item)))
             if base is not None and base.image is not None:
+                size += base.size
                 item = images.decode(base.image)
                 consumption.table_units += read_units(base.size, consistent=consistent)
-        items.append(item if shape.projection is None else shape.projection.apply(item))
-    return items
+            items.append(item if projection is None else projection.apply(item))
+        if len(entries) == limit:
+            _close(scan)
+            return entries, items, True
+    return entries, items, False
+
+
+def _close(scan: Iterator[Entry]) -> None:
+    """Release a scan that is not read to its end."""
+    close = getattr(scan, "close", None)
+    if close is not None:
+        close()
 
 
 def _key_of(range_: Range, item: Item) -> Item:
@@ -172,26 +211,24 @@ def _key_of(range_: Range, item: Item) -> Item:
     return {name: item[name] for name in names}
 
 
-def start_key(range_: Range, start: Item) -> bytes:
+def start_key(range_: Range, start: Item, complaint: str) -> bytes:
     """Return the key at which an ``ExclusiveStartKey`` (canonical) stands in its source.
 
     Raises:
-        ValidationError: it does not fit the key schema.
+        ValidationError: it does not fit the key schema, which is told with ``complaint``; or one of its values cannot
+            be a key.
     """
     table, index = range_.table, range_.index
     names = set(table.keys.names if index is None else table.keys.names + index.keys.names)
     if set(start) != names or any(table.types[name] not in start[name] for name in names):
-        raise ValidationError(
-            "The provided starting key is invalid: The provided key element does not match the schema"
-            if index is None
-            else "The provided starting key is invalid"
-        )
-    base_key = table.key_of(table.key_attributes(start))
-    if index is None:
-        return base_key
-    entry_key = index.entry_key(start, base_key)
+        raise ValidationError(complaint)
+    try:
+        base_key = table.key_of(table.key_attributes(start))
+    except ValidationError as error:
+        raise ValidationError(f"{INVALID_START}: {error}") from error
+    entry_key = base_key if index is None else index.entry_key(start, base_key)
     if entry_key is None:
-        raise ValidationError("The provided starting key is invalid")
+        raise ValidationError(complaint)
     return entry_key
 
 
@@ -205,10 +242,3 @@ def after(range_: Range, start: bytes) -> Range:
 def contains(range_: Range, key: bytes) -> bool:
     """Whether a key lies in a range."""
     return range_.lower <= key and (range_.upper is None or key < range_.upper)
-
-
-def partition_range(table: Table, index: Index | None, item: Item) -> Range:
-    """Return the range of the partition that an item belongs to."""
-    schema = table.keys if index is None else index.keys
-    prefix = keys.partition(tuple(item[name] for name in schema.hash))
-    return Range(table, index, prefix, keys.successor(prefix))

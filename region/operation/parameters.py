@@ -1,8 +1,8 @@
-"""The expression parameters of a request, read in AWS's order.
+"""The expression parameters of a request, and the legacy parameters in their stead, read in AWS's order.
 
-What: conditions, filters, projections and their placeholders are parsed and checked before the table is looked up,
-because AWS answers for a bad expression before it answers for a missing table. The legacy parameters are refused where
-they are not built, never ignored.
+What: conditions, filters, projections, updates and their placeholders are parsed and checked before the table is
+looked up, because AWS answers for a bad expression before it answers for a missing table. Where a request says with a
+legacy parameter what others say with an expression, the answer here is of the same kind.
 
 Source: AWS API reference, "Legacy conditional parameters"; messages as AWS sends them.
 """
@@ -13,55 +13,79 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from region.errors import ValidationError
-from region.expression import Condition, Placeholders, Projection
+from region.expression import Condition, KeyCondition, Placeholders, Projection, Update
 from region.expression import condition as parse_condition
+from region.expression import key_condition as parse_key_condition
 from region.expression import projection as parse_projection
+from region.expression import update as parse_update
+from region.operation import legacy
+from region.operation import legacy_conditions as conditions
+from region.operation.legacy_conditions import OPERATOR, LegacyKeyCondition
 
-LEGACY: Final[Mapping[str, str]] = {
-    "AttributesToGet": "ProjectionExpression",
-    "AttributeUpdates": "UpdateExpression",
-    "Expected": "ConditionExpression",
-    "ConditionalOperator": "ConditionExpression",
-    "KeyConditions": "KeyConditionExpression",
-    "QueryFilter": "FilterExpression",
-    "ScanFilter": "FilterExpression",
-}
-_EXPRESSIONS: Final = (
-    "ProjectionExpression",
-    "UpdateExpression",
-    "ConditionExpression",
-    "KeyConditionExpression",
-    "FilterExpression",
-)
+LEGACY: Final = legacy.NAMES
 
 
-def refuse_legacy(request: Mapping[str, Any]) -> None:
-    """Refuse the legacy parameters: with AWS's words beside expressions, and honestly on their own."""
-    legacy = [name for name in LEGACY if request.get(name) is not None]
-    if not legacy:
-        return
-    expressions = [name for name in _EXPRESSIONS if request.get(name) is not None]
-    if expressions:
-        raise ValidationError(
-            "Can not use both expression and non-expression parameters in the same request: "
-            f"Non-expression parameters: {{{', '.join(legacy)}}} Expression parameters: {{{', '.join(expressions)}}}"
-        )
-    raise ValidationError(f"The legacy parameter {legacy[0]} is not supported; use {LEGACY[legacy[0]]}")
+def refuse_mixed(request: Mapping[str, Any]) -> None:
+    """Refuse a request that uses legacy parameters and expressions together, in AWS's words."""
+    if not LEGACY.isdisjoint(request):
+        legacy.refuse_mixed(request)
 
 
 def condition_of(request: Mapping[str, Any], placeholders: Placeholders) -> Condition | None:
-    """Return the parsed ``ConditionExpression``, if there is one."""
+    """Return the condition of a write: ``ConditionExpression``, or ``Expected``, if there is one."""
     text = request.get("ConditionExpression")
-    return None if text is None else parse_condition(text, placeholders)
+    if text is not None:
+        return parse_condition(text, placeholders)
+    if "Expected" in request or OPERATOR in request:
+        return conditions.expected(request.get("Expected"), request.get(OPERATOR))
+    return None
 
 
 def filter_of(request: Mapping[str, Any], placeholders: Placeholders) -> Condition | None:
-    """Return the parsed ``FilterExpression``, if there is one."""
+    """Return the filter of a read: ``FilterExpression``, ``QueryFilter`` or ``ScanFilter``, if there is one."""
     text = request.get("FilterExpression")
-    return None if text is None else parse_condition(text, placeholders, parameter="FilterExpression")
+    if text is not None:
+        return parse_condition(text, placeholders, parameter="FilterExpression")
+    if LEGACY.isdisjoint(request):
+        return None
+    return conditions.filters(request.get("QueryFilter") or request.get("ScanFilter"), request.get(OPERATOR))
 
 
 def projection_of(request: Mapping[str, Any], placeholders: Placeholders) -> Projection | None:
-    """Return the parsed ``ProjectionExpression``, if there is one."""
+    """Return what of an item is answered: ``ProjectionExpression``, or ``AttributesToGet``, if there is one."""
     text = request.get("ProjectionExpression")
-    return None if text is None else parse_projection(text, placeholders)
+    if text is not None:
+        return parse_projection(text, placeholders)
+    names = request.get("AttributesToGet")
+    return None if names is None else legacy.projection(names)
+
+
+def update_of(request: Mapping[str, Any], placeholders: Placeholders) -> Update | None:
+    """Return the update: ``UpdateExpression``, or ``AttributeUpdates``, if there is one."""
+    text = request.get("UpdateExpression")
+    if text is not None:
+        return parse_update(text, placeholders)
+    updates = request.get("AttributeUpdates")
+    return None if updates is None else legacy.update(updates)
+
+
+def key_condition_of(request: Mapping[str, Any], placeholders: Placeholders) -> KeyCondition | LegacyKeyCondition:
+    """Return the key condition of a Query: ``KeyConditionExpression``, or ``KeyConditions``.
+
+    Raises:
+        ValidationError: there is neither, or it is not well-formed.
+    """
+    text = request.get("KeyConditionExpression")
+    if text is not None:
+        return parse_key_condition(text, placeholders)
+    key_conditions = request.get("KeyConditions")
+    if key_conditions is None:
+        raise missing_key_condition()
+    return conditions.key_condition(key_conditions)
+
+
+def missing_key_condition() -> ValidationError:
+    """Return the error for a Query that does not say which keys it wants."""
+    return ValidationError(
+        "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+    )

@@ -1,4 +1,5 @@
-"""Background progress: transitional states end, new indexes are filled, deleted tables go.
+"""Background progress: transitional states end, new indexes are filled, deleted tables go, stream shards succeed each
+other.
 
 What: one function, called by the engine in a write transaction of its own after every change of a table and at the
 time it asked for. It does what is due and says when it wants to be called again.
@@ -17,7 +18,7 @@ import msgspec
 
 from region.events import BackfillFinished
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, IndexState, Table
-from region.operation import records
+from region.operation import records, stream_shards
 from region.operation.context import Context
 from region.operation.replicas import begin_serving
 
@@ -30,6 +31,8 @@ def advance(context: Context) -> float | None:
         _end_transition(context, table)
     for table in list(context.catalogue.by_name.values()):
         _end_index_transitions(context, table)
+    for table in list(context.catalogue.by_name.values()):
+        stream_shards.advance(context, table)
     for table in context.catalogue.by_name.values():
         if _fill_one(context, table):
             return 0
@@ -85,11 +88,13 @@ def _save_indexes(context: Context, table: Table, indexes: dict[str, IndexState]
 
 
 def _next_wait(context: Context) -> float | None:
-    """Return in how many ms the next state ends."""
+    """Return in how many ms the next state ends or the next shard comes of age."""
     ends = [
         end_ms
         for table in context.catalogue.by_name.values()
         for end_ms in (table.local.status_until_ms, *(state.until_ms for state in table.local.indexes.values()))
         if end_ms
     ]
+    dues_ms = (stream_shards.next_due_ms(context, table) for table in context.catalogue.by_name.values())
+    ends += [due_ms for due_ms in dues_ms if due_ms is not None]
     return float(max(0, min(ends) - context.now_ms())) if ends else None

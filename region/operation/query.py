@@ -34,16 +34,23 @@ def query(context: Context, request: dict[str, Any]) -> Response:
     schema = table.keys if index is None else index.keys
     resolved = condition.resolve(schema.hash, schema.range, table.types)
     if filter_ is not None:
-        _refuse_key_filter(filter_, schema.names)
+        filter_.refuse_nested_keys(table.keys.names)
+        filter_.refuse_keys(schema.names)
+    if projection is not None:
+        projection.refuse_nested_keys(table.keys.names)
     shape = page.shape_of(request, table, index, filter_, projection)
     lower, upper = resolved.bounds()
     range_ = Range(table, index, lower, upper, reverse=request.get("ScanIndexForward") is False)
     start = request.get("ExclusiveStartKey")
-    if start:
+    if start is not None:
         values.normalise_item(start)
-        key = page.start_key(range_, start)
+        key = page.start_key(range_, start, page.INVALID_START)
         if not page.contains(range_, key):
-            raise ValidationError("The provided starting key is outside query boundaries based on provided conditions")
+            raise ValidationError(
+                "The provided starting key does not match the range key predicate"
+                if key.startswith(keys.partition(resolved.hash_values))
+                else "The provided starting key is outside query boundaries based on provided conditions"
+            )
         range_ = page.after(range_, key)
     return page.read(context, request, range_, shape)
 
@@ -61,13 +68,16 @@ def scan(context: Context, request: dict[str, Any]) -> Response:
     segment, total = _segment(request)
     table = context.table(request["TableName"])
     index = page.index_of(request, table)
+    for expression in (filter_, projection):
+        if expression is not None:
+            expression.refuse_nested_keys(table.keys.names)
     shape = page.shape_of(request, table, index, filter_, projection)
     lower, upper = keys.segment_bounds(segment, total)
     range_ = Range(table, index, lower, upper)
     start = request.get("ExclusiveStartKey")
-    if start:
+    if start is not None:
         values.normalise_item(start)
-        key = page.start_key(range_, start)
+        key = page.start_key(range_, start, f"{page.INVALID_START}: The provided key element does not match the schema")
         if not page.contains(range_, key):
             raise ValidationError(
                 "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
@@ -84,14 +94,6 @@ def _filter_and_projection(
     projection = parameters.projection_of(request, placeholders)
     placeholders.finish()
     return filter_, projection
-
-
-def _refuse_key_filter(filter_: Condition, key_names: tuple[str, ...]) -> None:
-    for name in key_names:
-        if name in filter_.top_level_names:
-            raise ValidationError(
-                f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
-            )
 
 
 def _segment(request: dict[str, Any]) -> tuple[int, int]:

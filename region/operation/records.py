@@ -14,14 +14,14 @@ Source: the project's design, section 4; AWS developer guide, "Managing global s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
-from region.model import settings
+from region.model import expiry, settings
 from region.model.settings import Register, Registers
 from region.model.table import ACTIVE, CREATING, DELETING, IndexState, LocalState, Table, TableRecord
+from region.operation import stream_shards
 from region.operation.context import Context
 from region.randomness import uuid
 
@@ -70,7 +70,12 @@ def insert(context: Context, uid: str, name: str, registers: Registers, local: L
     names = [index["IndexName"] for index in definition.get("LocalSecondaryIndexes") or ()]
     names += settings.family(registers, settings.INDEX)
     indexes = {index: IndexState(UNNUMBERED, ACTIVE) for index in names}
-    local = _follow_rest(context, {}, registers, msgspec.structs.replace(local, indexes=indexes))
+    known = context.catalogue.by_uid.get(uid)
+    if known is not None:
+        # The replica was here before; its streams can still be read.
+        before = known.local
+        local = msgspec.structs.replace(local, streams=before.streams, stream_label=before.stream_label)
+    local = _follow_rest(context, name, {}, registers, msgspec.structs.replace(local, indexes=indexes))
     return _insert(context, TableRecord(id=UNNUMBERED, uid=uid, name=name, registers=dict(registers), local=local))
 
 
@@ -110,7 +115,8 @@ def drop(context: Context, table: Table, *, announce: bool = True) -> Table:
     member = announce and own_membership(context, registers) is not None
     if member:
         registers = written(context, registers, next_hlc(context, registers), {own_register(context): None})
-    local = in_transition(msgspec.structs.replace(table.local, indexes={}), ACTIVE, 0)
+    local = stream_shards.follow(context, table.name, table.local, None)
+    local = in_transition(msgspec.structs.replace(local, indexes={}, extra={}), ACTIVE, 0)
     record = msgspec.structs.replace(table.record, registers=dict(registers), local=local, dropped=True)
     context.transaction.drop_table(record)
     context.written += 1
@@ -135,7 +141,9 @@ def follow(context: Context, table: Table, registers: Registers, local: LocalSta
             indexes[name] = IndexState(
                 context.transaction.next_index_id(), CREATING, backfill_after="", until_ms=until(context)
             )
-    return _follow_rest(context, table.registers, registers, msgspec.structs.replace(local, indexes=indexes))
+    return _follow_rest(
+        context, table.name, table.registers, registers, msgspec.structs.replace(local, indexes=indexes)
+    )
 
 
 def _retire(context: Context, indexes: dict[str, IndexState], name: str, description: Mapping[str, Any]) -> None:
@@ -148,28 +156,33 @@ def _retire(context: Context, indexes: dict[str, IndexState], name: str, descrip
         del indexes[name]
 
 
-def _follow_rest(context: Context, old: Registers, new: Registers, local: LocalState) -> LocalState:
-    if _value(new, settings.STREAM) and not _value(old, settings.STREAM):
-        local = msgspec.structs.replace(local, stream_label=_label(context.now_ms(), local.stream_label))
+def _follow_rest(context: Context, name: str, old: Registers, new: Registers, local: LocalState) -> LocalState:
+    stream = _value(new, settings.STREAM)
+    if stream != _value(old, settings.STREAM):
+        local = stream_shards.follow(context, name, local, stream)
+    ttl = _value(new, settings.TTL)
+    if ttl != _value(old, settings.TTL):
+        local = _follow_expiry(context, local, ttl)
     before, after = _value(old, settings.BILLING), _value(new, settings.BILLING)
     if after and after["BillingMode"] == "PAY_PER_REQUEST" and (not before or before["BillingMode"] == "PROVISIONED"):
         local = msgspec.structs.replace(local, billing_changed_ms=context.now_ms())
     return local
 
 
+def _follow_expiry(context: Context, local: LocalState, ttl: Mapping[str, Any] | None) -> LocalState:
+    """Return the local state with an index of expiries begun or ended, as the ``ttl`` register asks."""
+    if ttl is not None:
+        number = context.transaction.next_index_id()
+        state = expiry.ExpiryState(
+            attribute=ttl["AttributeName"], index_id=number, built_after="", until_ms=until(context)
+        )
+        return expiry.with_state(local, state)
+    known, end_ms = expiry.state_of(local), until(context)
+    if known is None or not end_ms:
+        return expiry.with_state(local, None)
+    return expiry.with_state(local, expiry.ExpiryState(attribute=known.attribute, until_ms=end_ms))
+
+
 def _value(registers: Registers, name: str) -> Any:
     register = registers.get(name)
     return register.value if register else None
-
-
-def _label(now_ms: int, previous: str | None) -> str:
-    """Return the label of a stream that begins now, later than the previous one of the same table."""
-    label = _timestamp(now_ms)
-    while previous is not None and label <= previous:
-        now_ms += 1
-        label = _timestamp(now_ms)
-    return label
-
-
-def _timestamp(ms: int) -> str:
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}"

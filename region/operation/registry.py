@@ -6,17 +6,36 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from region.model.change import Response
-from region.operation import account, batch, items, legacy_global, query, table_update, tables, tags
+from region.operation import (
+    account,
+    auto_scaling,
+    batch,
+    items,
+    legacy_global,
+    partiql,
+    partiql_transaction,
+    query,
+    streams,
+    table_update,
+    tables,
+    tags,
+    time_to_live,
+    transactions,
+)
 from region.operation.context import Context
 
 Run = Callable[[Context, dict[str, Any]], Response]
+Writes = Callable[[dict[str, Any]], bool]
 
 
 class Operation(NamedTuple):
-    """One operation of the service model: its name, whether it needs the writer, and its function."""
+    """One operation of the service model: its name, whether it needs the writer, and its function.
+
+    Where a request alone tells whether it writes, as in PartiQL, ``writes`` is asked with it.
+    """
 
     name: str
-    writes: bool
+    writes: bool | Writes
     run: Run
 
 
@@ -33,6 +52,8 @@ OPERATIONS: Final[dict[str, Operation]] = _table(
     Operation("Scan", writes=False, run=query.scan),
     Operation("BatchGetItem", writes=False, run=batch.batch_get_item),
     Operation("BatchWriteItem", writes=True, run=batch.batch_write_item),
+    Operation("TransactGetItems", writes=False, run=transactions.transact_get_items),
+    Operation("TransactWriteItems", writes=True, run=transactions.transact_write_items),
     Operation("CreateTable", writes=True, run=tables.create_table),
     Operation("DescribeTable", writes=False, run=tables.describe_table),
     Operation("ListTables", writes=False, run=tables.list_tables),
@@ -41,6 +62,10 @@ OPERATIONS: Final[dict[str, Operation]] = _table(
     Operation("TagResource", writes=True, run=tags.tag_resource),
     Operation("UntagResource", writes=True, run=tags.untag_resource),
     Operation("ListTagsOfResource", writes=False, run=tags.list_tags_of_resource),
+    Operation("UpdateTimeToLive", writes=True, run=time_to_live.update_time_to_live),
+    Operation("DescribeTimeToLive", writes=False, run=time_to_live.describe_time_to_live),
+    Operation("DescribeTableReplicaAutoScaling", writes=False, run=auto_scaling.describe_table_replica_auto_scaling),
+    Operation("UpdateTableReplicaAutoScaling", writes=True, run=auto_scaling.update_table_replica_auto_scaling),
     Operation("DescribeEndpoints", writes=False, run=account.describe_endpoints),
     Operation("DescribeLimits", writes=False, run=account.describe_limits),
     Operation("CreateGlobalTable", writes=False, run=legacy_global.create_global_table),
@@ -49,4 +74,15 @@ OPERATIONS: Final[dict[str, Operation]] = _table(
     Operation("DescribeGlobalTableSettings", writes=False, run=legacy_global.describe_global_table_settings),
     Operation("UpdateGlobalTableSettings", writes=False, run=legacy_global.update_global_table_settings),
     Operation("ListGlobalTables", writes=False, run=legacy_global.list_global_tables),
+    Operation("ExecuteStatement", writes=partiql.statement_writes, run=partiql.execute_statement),
+    Operation("BatchExecuteStatement", writes=partiql.batch_writes, run=partiql.batch_execute_statement),
+    Operation(
+        "ExecuteTransaction",
+        writes=partiql_transaction.transaction_writes,
+        run=partiql_transaction.execute_transaction,
+    ),
+    Operation("ListStreams", writes=False, run=streams.list_streams),
+    Operation("DescribeStream", writes=False, run=streams.describe_stream),
+    Operation("GetShardIterator", writes=False, run=streams.get_shard_iterator),
+    Operation("GetRecords", writes=False, run=streams.get_records),
 )

@@ -24,7 +24,7 @@ from region.model import settings
 from region.model.change import Response
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, Table
 from region.model.values import INVALID
-from region.operation import options, overrides, records, throughput
+from region.operation import auto_scaling, options, overrides, records, throughput
 from region.operation.context import Context
 from region.operation.description import describe, others, status_of
 from region.operation.tables import find, in_use
@@ -95,16 +95,16 @@ def update(context: Context, name: str, request: Request) -> Response:
     for action in actions:
         _check_overrides(table, action)
     if actions[0].kind == "Create":
-        require_auto_scaling(table.setting(settings.BILLING)["BillingMode"])
+        require_auto_scaling(table, table.setting(settings.BILLING)["BillingMode"])
     changed = _apply(context, table, actions)
     created = actions[0].region if actions[0].kind == "Create" else None
     return {"TableDescription": describe(context, changed, status=UPDATING, unlisted=created)}
 
 
-def require_auto_scaling(mode: str) -> None:
-    """Refuse a provisioned global table: its write capacity must scale by itself, and nothing here does that yet."""
+def require_auto_scaling(table: Table, mode: str) -> None:
+    """Refuse a table as a global one whose capacity is (to be) provisioned, unless its write capacity scales."""
     if mode == throughput.PROVISIONED:
-        raise ValidationError("Table write capacity should either be Pay-Per-Request or AutoScaled.")
+        auto_scaling.require_scaled_writes(table)
 
 
 def _distinct(updates: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -> list[Action]:

@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import msgspec
 
-from region.errors import ResourceNotFoundError, ValidationError
+from region.errors import ValidationError
 from region.model import settings
 from region.model.change import Response
-from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, LocalState, Table
+from region.model.table import CREATING, DELETING, UPDATING, LocalState, Table
 from region.model.values import INVALID
-from region.operation import index_update, options, records, replica_update, throughput
+from region.operation import auto_scaling, index_update, options, records, replica_update, throughput
 from region.operation.context import Context
-from region.operation.description import describe, others, status_of
-from region.operation.tables import find, in_use
+from region.operation.description import describe, others
+from region.operation.lookup import changeable
 
 UNSUPPORTED: Final = ("GlobalTableSettingsReplicationMode", "DisassociationProtectionEnabled", "VectorIndexUpdates")
 CHANGES: Final = (
@@ -61,12 +61,13 @@ def update_table(context: Context, request: Request) -> Response:
     index_update.check_request(updates)
     stream = request.get("StreamSpecification")
     wanted_stream = options.stream_value(stream, creating=False)
-    table = _changeable(context, name)
+    table = changeable(context, name)
     hlc = records.next_hlc(context, table.registers)
     mode = request.get("BillingMode") or table.setting(settings.BILLING)["BillingMode"]
     now_ms = context.now_ms()
     values = _billing_changes(context, table, request, mode, hlc)
     values |= index_update.changes(table, updates, request.get("AttributeDefinitions"), mode, hlc, now_ms)
+    values |= auto_scaling.follow_indexes(context, table, values, mode)
     if stream is not None:
         _check_stream(context, table, wanted_stream)
         values[settings.STREAM] = wanted_stream
@@ -90,17 +91,6 @@ def _check_request(request: Request) -> None:
         replica_update.check_request(request, named)
 
 
-def _changeable(context: Context, name: str) -> Table:
-    """Return the table if it may be changed now. A replica that is still being made is not there yet."""
-    table = find(context, name)
-    status = status_of(context, table)
-    if status == ACTIVE:
-        return table
-    if status == CREATING and records.own_membership(context, table.registers) is not None:
-        raise ResourceNotFoundError(f"Requested resource not found: Table: {name} not found")
-    raise in_use(table, status)
-
-
 def _billing_changes(context: Context, table: Table, request: Request, mode: str, hlc: int) -> dict[str, Any]:
     """Return the registers that a change of billing mode or of the table's throughput writes, those of indexes too."""
     old = table.setting(settings.BILLING)
@@ -113,7 +103,7 @@ def _billing_changes(context: Context, table: Table, request: Request, mode: str
     if switched and mode == throughput.PROVISIONED:
         _check_index_throughput(table, request)
         if others(context, table):
-            replica_update.require_auto_scaling(mode)
+            replica_update.require_auto_scaling(table, mode)
     if not switched and new:
         index_update.check_different(old, new, "the table", "table")
     values: dict[str, Any] = {}

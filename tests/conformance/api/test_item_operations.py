@@ -32,7 +32,7 @@ def test_every_type_comes_back_as_it_went_in(dynamodb: Any, table: str) -> None:
         "numbers": {Decimal(1), Decimal("2.5")},
         "binaries": {Binary(b"x"), Binary(b"y")},
         "list": [1, "two", [3, {"four": None}]],
-        "map": {"deep": {"deeper": [Decimal("0")]}, "": "empty name"},
+        "map": {"deep": {"deeper": [Decimal("0")]}, " ": "a space for a name"},
     }
     item = {name: TypeSerializer().serialize(value) for name, value in attributes.items()} | KEY
     dynamodb.put_item(TableName=table, Item=item)

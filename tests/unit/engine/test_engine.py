@@ -17,6 +17,7 @@ from region.errors import (
     ValidationError,
 )
 from region.events import Committed, Event, StoreFailed, TableChanged
+from region.operation import progress
 from region.operation.context import Context, RegionSettings
 from region.randomness import SeededRng
 from region.store.sqlite import SqliteStore, open_store
@@ -191,3 +192,84 @@ async def test_a_table_is_seen_only_after_the_commit_that_made_it(rig: Rig) -> N
     await dropped.wait()
     assert rig.engine.catalogue.by_name == {}
     assert [event.change for event in rig.events if isinstance(event, TableChanged)][-1] == "dropped"
+
+
+async def test_what_waits_behind_a_defect_is_answered_and_not_run(rig: Rig) -> None:
+    await rig.create_table()
+    head = rig.store.log_head()
+    outcomes = await asyncio.gather(
+        rig.engine.transact(fail_after_writing(DefectError("an invariant is broken"))),
+        rig.put("a"),
+        rig.put("b"),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [InternalServerError] * 3
+    assert rig.store.log_head() == head
+
+
+@pytest.mark.parametrize("step", ["rollback", "load_ceiling"])
+async def test_a_failure_that_cannot_be_undone_answers_everybody_and_stops_the_engine(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    await rig.create_table()
+
+    def broken() -> None:
+        raise StoreError("the disk failed")
+
+    monkeypatch.setattr(rig.store, step, broken)
+    writes = [asyncio.ensure_future(rig.put(f"k{number}")) for number in range(3)]
+    await asyncio.sleep(0)
+    answers: list[AtollError | None] = []
+    rig.engine.write(fail_after_writing(ValidationError("too late")), lambda _result, error: answers.append(error))
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(outcome) for outcome in [*outcomes, *answers]] == [InternalServerError] * 4
+    assert rig.engine.defect is not None
+    with pytest.raises(InternalServerError):
+        await rig.put("after")
+
+
+async def begin_a_backfill(rig: Rig, monkeypatch: pytest.MonkeyPatch, *, items: int) -> None:
+    """Create an index that is filled one item at a time."""
+    await rig.create_table()
+    await asyncio.gather(*[rig.put(f"k{number}") for number in range(items)])
+    monkeypatch.setattr(progress, "CHUNK_ITEMS", 1)
+    await rig.engine.execute(
+        "UpdateTable",
+        {
+            "TableName": "things",
+            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "g")],
+            "GlobalSecondaryIndexUpdates": [
+                {
+                    "Create": {
+                        "IndexName": "by-g",
+                        "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+                        "Projection": {"ProjectionType": "ALL"},
+                    }
+                }
+            ],
+        },
+    )
+    rig.events.clear()
+
+
+def steps(rig: Rig) -> int:
+    """How many steps of the backfill have been committed."""
+    return sum(isinstance(event, TableChanged) for event in rig.events)
+
+
+async def test_writes_come_between_the_steps_of_a_backfill_however_long_it_takes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await begin_a_backfill(rig, monkeypatch, items=300)
+    waited: list[int] = []
+    while steps(rig) < 250:
+        before = steps(rig)
+        await rig.put(f"written {before}")
+        waited.append(steps(rig) - before)
+    assert max(waited) <= 2
+
+
+async def test_closing_does_not_wait_for_a_backfill(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await begin_a_backfill(rig, monkeypatch, items=100)
+    await rig.engine.close()
+    assert steps(rig) < 10
