@@ -41,6 +41,8 @@ def _state(name: str) -> str:
     operation = OPERATIONS.get(name)
     if operation is None:
         return ANSWER
+    if callable(operation.writes):
+        return "built, reads or writes"
     return "built, writes" if operation.writes else "built, reads"
 
 

@@ -121,6 +121,12 @@ class ResourceNotFoundError(DynamoError):
     name = "ResourceNotFoundException"
 
 
+class PolicyNotFoundError(DynamoError):
+    """``PolicyNotFoundException``: no resource-based policy, or not the revision that the caller expected."""
+
+    name = "PolicyNotFoundException"
+
+
 class TableNotFoundError(DynamoError):
     """``TableNotFoundException``: the backup operations' word for a table that is not there."""
 
@@ -146,6 +152,12 @@ class ConditionalCheckFailedError(DynamoError):
 
     def __init__(self, message: str = "The conditional request failed", **fields: Any) -> None:
         super().__init__(message, **fields)
+
+
+class DuplicateItemError(DynamoError):
+    """``DuplicateItemException``: a PartiQL INSERT finds an item under its key."""
+
+    name = "DuplicateItemException"
 
 
 class TransactionCanceledError(DynamoError):

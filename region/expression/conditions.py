@@ -72,14 +72,14 @@ class Condition:
         """Raise AWS's error if the condition reaches into one of these key attributes."""
         refuse_nested_keys(self._plan.nested_names, key_names)
 
-    def refuse_keys(self, key_names: Iterable[str]) -> None:
-        """Raise AWS's error if the condition, a Query's filter, reads one of these key attributes."""
+    def refuse_keys(self, key_names: Iterable[str], *, called: str = "Filter Expression") -> None:
+        """Raise AWS's error if the condition, a Query's filter ``called`` so, reads one of these key attributes."""
         names = tuple(key_names)
         self.refuse_nested_keys(names)
         for name in names:
             if name in self._plan.top_level_names:
                 raise ValidationError(
-                    f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+                    f"{called} can only contain non-primary key attributes: Primary key attribute: {name}"
                 )
 
 

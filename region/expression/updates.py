@@ -16,7 +16,7 @@ Source: AWS developer guide, "Using update expressions"; behaviour at the edges 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from region.errors import ValidationError
 from region.expression import paths
@@ -43,6 +43,7 @@ from region.model import limits, numbers
 from region.model.values import AttributeValue, Item, sort_set
 
 PARAMETER: Final = "UpdateExpression"
+WRONG_OPERAND_TYPE: Final = "An operand in the update expression has an incorrect data type"
 
 Step = Callable[[Item, Values], AttributeValue | None]
 """What an action puts at its path; ``None`` removes what is there."""
@@ -51,7 +52,7 @@ Compute = Callable[[Item, Values], AttributeValue]
 _SETS: Final = frozenset(("SS", "NS", "BS"))
 _ADDED: Final = _SETS | {"N"}
 _SHORT: Final = limits.NUMBER_DIGITS_MAX
-_KIND_NAMES: Final = {
+KIND_NAMES: Final = {
     "S": "STRING",
     "N": "NUMBER",
     "B": "BINARY",
@@ -82,6 +83,9 @@ class Update:
     """An update of one request."""
 
     __slots__ = ("_plan", "_values")
+
+    by_expression: ClassVar[bool] = True
+    """Whether the request said it with an expression, of which errors then speak."""
 
     def __init__(self, plan: _Plan, values: Mapping[str, AttributeValue]) -> None:
         self._plan = plan
@@ -134,14 +138,16 @@ def update(text: str, placeholders: Placeholders) -> Update:
     return Update(_COMPILER.compile(text, PARAMETER, placeholders), placeholders.values)
 
 
-def update_of(actions: Iterable[Action], *, placeholders: Placeholders | None = None) -> Update:
-    """Compile an update from its actions, whose placeholders, if any, are looked up in ``placeholders``.
+def update_of(
+    actions: Iterable[Action], *, placeholders: Placeholders | None = None, kind: type[Update] = Update
+) -> Update:
+    """Compile an update, of the class ``kind``, from its actions; placeholders are looked up in ``placeholders``.
 
     Raises:
         ValidationError: in AWS's words.
     """
     plan = _COMPILER.compile_tree(tuple(actions), PARAMETER, placeholders)
-    return Update(plan, {} if placeholders is None else placeholders.values)
+    return kind(plan, {} if placeholders is None else placeholders.values)
 
 
 def _parse(text: str, _: str) -> Parsed[tuple[Action, ...]]:
@@ -180,7 +186,7 @@ def _require_operand(operator: str, operand: Parameter | Literal, allowed: froze
     if kind not in allowed:
         raise binder.error(
             f"Incorrect operand type for operator or function; operator: {operator}, "
-            f"operand type: {_KIND_NAMES[str(kind)]}, typeSet: ALLOWED_FOR_{operator}_OPERAND"
+            f"operand type: {KIND_NAMES[str(kind)]}, typeSet: ALLOWED_FOR_{operator}_OPERAND"
         )
 
 
@@ -234,7 +240,7 @@ def _content(value: AttributeValue, kind: str) -> Any:
     """Return the content of a value of the type ``kind``, or raise AWS's error if it is of another."""
     content = value.get(kind)
     if content is None:
-        raise ValidationError("An operand in the update expression has an incorrect data type")
+        raise ValidationError(WRONG_OPERAND_TYPE)
     return content
 
 

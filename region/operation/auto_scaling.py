@@ -55,7 +55,7 @@ class Dimension(NamedTuple):
 
     kind: str
     region: str | None = None
-    index: str | None = None
+    index_name: str | None = None
 
     @property
     def register(self) -> str:
@@ -102,7 +102,7 @@ def require_scaled_writes(table: Table) -> None:
     if table.setting(Dimension(_WRITE).register) is None:
         raise ValidationError("Table write capacity should either be Pay-Per-Request or AutoScaled.")
     for name in settings.family(table.registers, settings.INDEX):
-        if table.setting(Dimension(_WRITE, index=name).register) is None:
+        if table.setting(Dimension(_WRITE, index_name=name).register) is None:
             raise ValidationError("GSI write capacity should either be Pay-Per-Request or AutoScaled.")
 
 
@@ -122,7 +122,7 @@ def follow_indexes(context: Context, table: Table, values: Mapping[str, Any], mo
             written |= dict.fromkeys(_registers_of(table, name))
         elif name not in present and mode == throughput.PROVISIONED and others(context, table):
             require_scaled_writes(table)
-            written[Dimension(_WRITE, index=name).register] = NEW_INDEX
+            written[Dimension(_WRITE, index_name=name).register] = NEW_INDEX
     return written
 
 
@@ -139,7 +139,7 @@ def _updates(context: Context, table: Table, request: Request) -> list[tuple[Dim
     replicas = request.get("ReplicaUpdates") or []
     indexes = request.get("GlobalSecondaryIndexUpdates") or []
     updates: list[tuple[Dimension, Mapping[str, Any] | None]] = [(Dimension(_WRITE), request.get(_TABLE_WRITE))]
-    updates += [(Dimension(_WRITE, index=it["IndexName"]), it.get(_TABLE_WRITE)) for it in indexes]
+    updates += [(Dimension(_WRITE, index_name=it["IndexName"]), it.get(_TABLE_WRITE)) for it in indexes]
     for replica in replicas:
         region = replica["RegionName"]
         updates.append((Dimension(_READ, region), replica.get(_REPLICA_READ)))
@@ -156,23 +156,25 @@ def _updates(context: Context, table: Table, request: Request) -> list[tuple[Dim
 def _check_regions(context: Context, table: Table, regions: list[str]) -> None:
     repeated = sorted({region for region in regions if regions.count(region) > 1})
     if repeated:
-        raise _refused(table, f"because the regions: ‘[{', '.join(repeated)}]’ were specified more than once.")
+        raise _refused(table, f"because the regions: {_listed(repeated)} were specified more than once.")
     members = {context.settings.region, *others(context, table)}
     strangers = [region for region in regions if region not in members]
     if strangers:
-        raise _missing(table, f"because a replica does not exist in regions: ‘[{', '.join(strangers)}]’.")
+        raise _missing(table, f"because a replica does not exist in regions: {_listed(strangers)}.")
 
 
 def _check_indexes(table: Table, dimensions: list[Dimension]) -> None:
     """Refuse settings for an index that is not there, or not ACTIVE yet."""
     usable = set(_usable_indexes(table))
-    unknown = [it for it in dimensions if it.index is not None and it.index not in usable]
-    writes = [it.index or "" for it in unknown if it.kind == _WRITE]
+    unknown = [it for it in dimensions if it.index_name is not None and it.index_name not in usable]
+    writes = [it.index_name or "" for it in unknown if it.kind == _WRITE]
     if writes:
-        raise _missing(table, f"because the global secondary indexes with names: ‘[{', '.join(writes)}]’ do not exist.")
+        raise _missing(table, f"because the global secondary indexes with names: {_listed(writes)} do not exist.")
     for it in unknown:
         raise _missing(
-            table, f"because a global secondary index with name: ‘{it.index}’ does not exist in region: ‘{it.region}’."
+            table,
+            f"because a global secondary index with name: {_marked(it.index_name)} does not exist in region: "
+            f"{_marked(it.region)}.",
         )
 
 
@@ -187,15 +189,15 @@ def _value(table: Table, update: Mapping[str, Any]) -> Value:
     if update.get("AutoScalingDisabled"):
         if given:
             raise ValidationError(
-                f"Failed to update settings for global table with name ‘{table.name}’: Parameters {_quoted(given)} "
-                "must be left blank when disabling auto scaling."
+                f"Failed to update settings for global table with name {_marked(table.name)}: Parameters "
+                f"{_quoted(given)} must be left blank when disabling auto scaling."
             )
         return None
     missing = [name for name in REQUIRED if name not in given]
     if missing:
         raise ValidationError(
-            f"Failed to update settings for global table with name: ‘{table.name}’: Parameters {_quoted(missing)} "
-            "are required unless auto scaling is being disabled."
+            f"Failed to update settings for global table with name: {_marked(table.name)}: Parameters "
+            f"{_quoted(missing)} are required unless auto scaling is being disabled."
         )
     policy = update["ScalingPolicyUpdate"]
     configuration = policy["TargetTrackingScalingPolicyConfiguration"]
@@ -210,16 +212,27 @@ def _value(table: Table, update: Mapping[str, Any]) -> Value:
     return {**value, "Policy": {**named, **configuration}}
 
 
+def _marked(name: str | None) -> str:
+    """Return a name between the quotation marks that AWS uses here."""
+    return f"\u2018{name}\u2019"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return _marked(f"[{', '.join(names)}]")
+
+
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
 def _refused(table: Table, reason: str) -> ValidationError:
-    return ValidationError(f"Failed to update settings for global table with name: ‘{table.name}’ {reason}")
+    return ValidationError(f"Failed to update settings for global table with name: {_marked(table.name)} {reason}")
 
 
 def _missing(table: Table, reason: str) -> ResourceNotFoundError:
-    return ResourceNotFoundError(f"Failed to update settings for global table with name: ‘{table.name}’ {reason}")
+    return ResourceNotFoundError(
+        f"Failed to update settings for global table with name: {_marked(table.name)} {reason}"
+    )
 
 
 def _describe(context: Context, table: Table) -> dict[str, Any]:
@@ -242,7 +255,9 @@ def _describe_replica(context: Context, table: Table, region: str, status: str) 
                 "IndexName": name,
                 "IndexStatus": ACTIVE,
                 "ProvisionedReadCapacityAutoScalingSettings": _settings(context, table, Dimension(_READ, region, name)),
-                "ProvisionedWriteCapacityAutoScalingSettings": _settings(context, table, Dimension(_WRITE, index=name)),
+                "ProvisionedWriteCapacityAutoScalingSettings": _settings(
+                    context, table, Dimension(_WRITE, index_name=name)
+                ),
             }
             for name in _usable_indexes(table)
         ],
@@ -258,7 +273,7 @@ def _settings(context: Context, table: Table, dimension: Dimension) -> dict[str,
     if value is None:
         return {"AutoScalingDisabled": True, "ScalingPolicies": []}
     policy = dict(value["Policy"])
-    resource = f"table/{table.name}" + (f"/index/{dimension.index}" if dimension.index else "")
+    resource = f"table/{table.name}" + (f"/index/{dimension.index_name}" if dimension.index_name else "")
     name = policy.pop("PolicyName", None) or f"DynamoDB{dimension.kind.capitalize()}CapacityUtilization:{resource}"
     answer = {
         "MinimumUnits": value["MinimumUnits"],

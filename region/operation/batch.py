@@ -85,7 +85,7 @@ def _plan_reads(context: Context, items: dict[str, dict[str, Any]]) -> list[_Rea
         raise ValidationError("Too many items requested for the BatchGetItem call")
     parsed: list[tuple[str, dict[str, Any], Projection | None]] = []
     for name, read in items.items():
-        parameters.refuse_legacy(read)
+        parameters.refuse_mixed(read)
         placeholders = Placeholders.of(read, "ProjectionExpression")
         projection = parameters.projection_of(read, placeholders)
         placeholders.finish()

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from region.errors import ConditionalCheckFailedError, ValidationError
 from region.expression import Condition, DocumentPath, Placeholders, Update, touched
-from region.expression import update as parse_update
 from region.model import image as images
 from region.model import keys, limits, values
 from region.model.change import Response, StoredItem
@@ -34,7 +33,7 @@ def get_item(context: Context, request: dict[str, Any]) -> Response:
     """Read one item by its key."""
     projection = None
     if "ProjectionExpression" in request or "ExpressionAttributeNames" in request or "AttributesToGet" in request:
-        parameters.refuse_legacy(request)
+        parameters.refuse_mixed(request)
         placeholders = Placeholders.of(request, "ProjectionExpression")
         projection = parameters.projection_of(request, placeholders)
         placeholders.finish()
@@ -106,10 +105,9 @@ def update_item(context: Context, request: dict[str, Any]) -> Response:
     """Change attributes of the item under a key, or create it."""
     key_item: Item = request["Key"]
     values.normalise_item(key_item)
-    parameters.refuse_legacy(request)
+    parameters.refuse_mixed(request)
     placeholders = Placeholders.of(request, "UpdateExpression", "ConditionExpression")
-    text = request.get("UpdateExpression")
-    update = None if text is None else parse_update(text, placeholders)
+    update = parameters.update_of(request, placeholders)
     condition = parameters.condition_of(request, placeholders)
     placeholders.finish()
     table = context.table(request["TableName"])
@@ -170,7 +168,7 @@ def _old_or_none(request: Mapping[str, Any]) -> str:
 
 
 def _write_condition(request: Mapping[str, Any]) -> Condition | None:
-    parameters.refuse_legacy(request)
+    parameters.refuse_mixed(request)
     placeholders = Placeholders.of(request, "ConditionExpression")
     condition = parameters.condition_of(request, placeholders)
     placeholders.finish()
@@ -202,7 +200,7 @@ def _check_updated_index_keys(table: Table, update: Update, item: Item) -> None:
     Others are left alone: an item may be older than an index that it does not fit into.
     """
     changed = {name: item[name] for name in update.top_level_names if name in item}
-    for index in table.indexes.values():
+    for index in table.indexes.values() if update.by_expression else ():
         for name in index.keys.names:
             if name in changed and not changed[name].get(kind := table.types[name], True):
                 raise ValidationError(

@@ -82,7 +82,7 @@ def projection(names: list[str]) -> Projection:
 
 
 class LegacyUpdate(Update):
-    """An update that ``AttributeUpdates`` ask for: what an expression would do, with other words for what goes wrong."""
+    """An update that ``AttributeUpdates`` ask for: what an expression would do, with its own words for faults."""
 
     __slots__ = ()
 

@@ -130,10 +130,10 @@ def _expectation(name: str, condition: Mapping[str, Any]) -> ConditionTree:
     """Return the tree of one entry of Expected, in either of its two forms."""
     value, exists = condition.get("Value"), condition.get("Exists")
     comparison, operands = condition.get("ComparisonOperator"), condition.get("AttributeValueList")
-    if value is not None and operands is not None:
-        raise _improper("Value and AttributeValueList cannot be used together", name)
     if exists is not None and comparison is not None:
         raise _improper("Exists and ComparisonOperator cannot be used together", name)
+    if value is not None and operands is not None:
+        raise _improper("Value and AttributeValueList cannot be used together", name)
     if operands is not None and comparison is None:
         raise _improper("AttributeValueList can only be used with a ComparisonOperator", name)
     if comparison is not None:

@@ -25,6 +25,7 @@ from region.operation.consumption import Consumption, read_units
 from region.operation.context import Context
 
 INVALID_START: Final = "The provided starting key is invalid"
+_PROJECTIONS: Final = ("ProjectionExpression", "AttributesToGet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +85,14 @@ def check_select(request: dict[str, Any]) -> None:
     select = request.get("Select")
     if select is None:
         return
-    projected = request.get("ProjectionExpression") is not None
-    if select == "SPECIFIC_ATTRIBUTES" and not projected:
+    projected = next((name for name in _PROJECTIONS if request.get(name) is not None), None)
+    if select == "SPECIFIC_ATTRIBUTES" and projected is None:
         raise ValidationError(
             "Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES"
         )
-    if projected and select != "SPECIFIC_ATTRIBUTES":
+    if projected is not None and select != "SPECIFIC_ATTRIBUTES":
         what = "only the Count" if select == "COUNT" else select
-        raise ValidationError(f"Cannot specify the ProjectionExpression when choosing to get {what}")
+        raise ValidationError(f"Cannot specify the {projected} when choosing to get {what}")
     if select == "ALL_PROJECTED_ATTRIBUTES" and request.get("IndexName") is None:
         raise ValidationError("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 

@@ -69,23 +69,22 @@ def update_of(request: Mapping[str, Any], placeholders: Placeholders) -> Update 
     return None if updates is None else legacy.update(updates)
 
 
-def key_condition_of(request: Mapping[str, Any], placeholders: Placeholders) -> KeyCondition | LegacyKeyCondition:
-    """Return the key condition of a Query: ``KeyConditionExpression``, or ``KeyConditions``.
+def require_key_condition(request: Mapping[str, Any]) -> None:
+    """Refuse a Query that does not say which keys it wants, in AWS's words."""
+    if request.get("KeyConditionExpression") is None and request.get("KeyConditions") is None:
+        raise ValidationError(
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+        )
 
-    Raises:
-        ValidationError: there is neither, or it is not well-formed.
-    """
+
+def key_condition_of(request: Mapping[str, Any], placeholders: Placeholders) -> KeyCondition | LegacyKeyCondition:
+    """Return the key condition of a Query, which has one: ``KeyConditionExpression``, or ``KeyConditions``."""
     text = request.get("KeyConditionExpression")
     if text is not None:
         return parse_key_condition(text, placeholders)
-    key_conditions = request.get("KeyConditions")
-    if key_conditions is None:
-        raise missing_key_condition()
-    return conditions.key_condition(key_conditions)
+    return conditions.key_condition(request["KeyConditions"])
 
 
-def missing_key_condition() -> ValidationError:
-    """Return the error for a Query that does not say which keys it wants."""
-    return ValidationError(
-        "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
-    )
+def filter_name(request: Mapping[str, Any]) -> str:
+    """Return what AWS calls a Query's filter in errors."""
+    return "QueryFilter" if request.get("FilterExpression") is None else "Filter Expression"

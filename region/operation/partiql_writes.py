@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from region.errors import ConditionalCheckFailedError, DynamoError, ValidationError
+from region.errors import ConditionalCheckFailedError, DuplicateItemError, DynamoError, ValidationError
 from region.expression import Condition, touched, update_of
 from region.expression.binding import value_of
 from region.expression.syntax import ConditionTree, Function, Path, conjunction, disjunction
@@ -34,12 +34,6 @@ NOT_ONE_ITEM: Final = "EXISTS() must contain a single item read with additional 
 _DUPLICATE_MESSAGE: Final = "Duplicate primary key exists in table"
 _CONDITION_FAILED: Final = "ConditionalCheckFailed"
 _NO_KEY: Final = "Where clause does not contain a mandatory equality on all key attributes"
-
-
-class DuplicateItemError(DynamoError):
-    """``DuplicateItemException``: an INSERT finds an item under its key."""
-
-    name = "DuplicateItemException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +80,8 @@ def evaluate(prepared: Prepared, place: Place, incumbent: StoredItem | None) -> 
         raise
 
 
-def apply(context: Context, effect: Effect, group: str | None = None) -> None:
-    """Write what was found out; a check writes nothing."""
-    if effect.write.kind == actions.CHECK:
-        return
+def apply(context: Context, effect: Effect) -> None:
+    """Write what was found out."""
     context.write(
         effect.table,
         effect.key,
@@ -98,7 +90,6 @@ def apply(context: Context, effect: Effect, group: str | None = None) -> None:
         effect.incumbent,
         item=effect.item,
         old_item=effect.old_item,
-        group=group,
     )
 
 

@@ -5,29 +5,31 @@ Source: AWS API reference, "Query", "Scan"; developer guide, "Working with scans
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from region.errors import ValidationError
 from region.expression import Condition, Placeholders, Projection
-from region.expression import key_condition as parse_key_condition
 from region.model import keys, values
 from region.model.change import Response
 from region.operation import page, parameters
 from region.operation.context import Context
 from region.operation.page import Range
 
+_SCAN_EXPRESSIONS: Final = parameters.LEGACY | {
+    "FilterExpression",
+    "ProjectionExpression",
+    "ExpressionAttributeNames",
+    "ExpressionAttributeValues",
+}
+
 
 def query(context: Context, request: dict[str, Any]) -> Response:
     """Read the items of one partition of a table or index, in the order of the sort key."""
     page.check_select(request)
-    parameters.refuse_legacy(request)
-    text = request.get("KeyConditionExpression")
-    if text is None:
-        raise ValidationError(
-            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
-        )
+    parameters.refuse_mixed(request)
+    parameters.require_key_condition(request)
     placeholders = Placeholders.of(request, "FilterExpression", "KeyConditionExpression", "ProjectionExpression")
-    condition = parse_key_condition(text, placeholders)
+    condition = parameters.key_condition_of(request, placeholders)
     filter_, projection = _filter_and_projection(request, placeholders)
     table = context.table(request["TableName"])
     index = page.index_of(request, table)
@@ -35,7 +37,7 @@ def query(context: Context, request: dict[str, Any]) -> Response:
     resolved = condition.resolve(schema.hash, schema.range, table.types)
     if filter_ is not None:
         filter_.refuse_nested_keys(table.keys.names)
-        filter_.refuse_keys(schema.names)
+        filter_.refuse_keys(schema.names, called=parameters.filter_name(request))
     if projection is not None:
         projection.refuse_nested_keys(table.keys.names)
     shape = page.shape_of(request, table, index, filter_, projection)
@@ -58,11 +60,9 @@ def query(context: Context, request: dict[str, Any]) -> Response:
 def scan(context: Context, request: dict[str, Any]) -> Response:
     """Read a whole table or index, or one of its segments, in the order of the partition keys' hashes."""
     page.check_select(request)
-    parameters.refuse_legacy(request)
+    parameters.refuse_mixed(request)
     filter_, projection = None, None
-    if not request.keys().isdisjoint(
-        ("FilterExpression", "ProjectionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
-    ):
+    if not _SCAN_EXPRESSIONS.isdisjoint(request):
         placeholders = Placeholders.of(request, "FilterExpression", "ProjectionExpression")
         filter_, projection = _filter_and_projection(request, placeholders)
     segment, total = _segment(request)

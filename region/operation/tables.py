@@ -20,13 +20,13 @@ from region.model import limits, settings
 from region.model.change import Response
 from region.model.settings import Register
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, LocalState, Table
-from region.operation import options, records, schema, tags, throughput
+from region.operation import options, policy_document, records, schema, tags, throughput
 from region.operation.context import Context
 from region.operation.description import Description, describe, status_of
 from region.randomness import uuid
 
 LIST_LIMIT: Final = 100
-UNSUPPORTED: Final = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes", "ResourcePolicy")
+UNSUPPORTED: Final = ("GlobalTableSourceArn", "GlobalTableSettingsReplicationMode", "VectorIndexes")
 
 Request = dict[str, Any]
 
@@ -226,13 +226,17 @@ def _local_state(context: Context, request: Request) -> LocalState:
     given = tags.checked(request.get("Tags") or ())
     end_ms = records.until(context)
     key = (request.get("SSESpecification") or {}).get("KMSMasterKeyId")
+    extra: dict[str, Any] = {"KMSMasterKeyId": key} if key else {}
+    if request.get("ResourcePolicy"):
+        policy = policy_document.canonical(request["ResourcePolicy"], context.settings.account)
+        extra |= policy_document.created(policy, context.now_ms())
     return records.new_local(
         context,
         status=CREATING if end_ms else ACTIVE,
         status_until_ms=end_ms,
         deletion_protection=bool(request.get("DeletionProtectionEnabled")),
         tags=given,
-        extra={"KMSMasterKeyId": key} if key else {},
+        extra=extra,
     )
 
 
