@@ -87,6 +87,7 @@ class Cluster:
         self._children: dict[str, RegionChild] = {}
         self._ready: dict[str, Ready] = {}
         self._note: Path | None = None
+        self._file: Path | None = None
 
     # Life
 
@@ -100,21 +101,29 @@ class Cluster:
             raise StartError("This cluster is running.", "Stop it before starting it again.")
         _running.add(self)
         try:
-            if self.data is None:
-                self.data = Path(tempfile.mkdtemp(prefix="atoll-"))
-            self._children = {
-                config.region: RegionChild(config, Path(config.data), self._command) for config in self._configure()
-            }
-            for child in self._children.values():
-                child.launch()
-            deadline = time.monotonic() + START_S
-            for region, child in self._children.items():
-                self._ready[region] = child.wait_ready(deadline - time.monotonic())
-            self._write_file()
+            self._start()
+        except OSError as error:
+            self.stop()
+            raise StartError(
+                f"{error.filename or self.data} cannot be used: {error.strerror}.", "Give a folder that you may write to."
+            ) from error
         except BaseException:
             self.stop()
             raise
         return self
+
+    def _start(self) -> None:
+        if self.data is None:
+            self.data = Path(tempfile.mkdtemp(prefix="atoll-"))
+        self._children = {
+            config.region: RegionChild(config, Path(config.data), self._command) for config in self._configure()
+        }
+        for child in self._children.values():
+            child.launch()
+        deadline = time.monotonic() + START_S
+        for region, child in self._children.items():
+            self._ready[region] = child.wait_ready(deadline - time.monotonic())
+        self._write_file()
 
     def stop(self) -> None:
         """Stop all regions and give everything back. Does nothing when nothing runs."""
@@ -131,8 +140,10 @@ class Cluster:
         if self.data is not None and self._temporary:
             shutil.rmtree(self.data, ignore_errors=True)
             self.data = None
-        elif self.data is not None:
-            (self.data / rendezvous.CLUSTER_FILE).unlink(missing_ok=True)
+        elif self._file is not None:
+            # Only one that is ours: a start may have failed because another cluster serves the same folder.
+            self._file.unlink(missing_ok=True)
+        self._file = None
         _running.discard(self)
 
     def __enter__(self) -> Self:
@@ -320,7 +331,7 @@ class Cluster:
 
     def _write_file(self) -> None:
         assert self.data is not None
-        path = rendezvous.write(
+        self._file = path = rendezvous.write(
             rendezvous.ClusterFile(
                 pid=rendezvous.this_process(),
                 data=str(self.data),

@@ -198,6 +198,7 @@ def _region_settings(config: Config) -> RegionSettings:
         transition_ms=config.transition_ms,
         streams=StreamSettings(**msgspec.structs.asdict(config.streams)),
         ttl=ExpirySettings(**msgspec.structs.asdict(config.ttl)),
+        throttling=config.throttling,
     )
 
 

@@ -39,6 +39,7 @@ RegionName = Annotated[
     ),
 ]
 Account = Annotated[str, Meta(pattern=r"^[0-9]{12}$", description="an AWS account number: 12 digits, in quotes")]
+Switch = Annotated[bool, Meta(description="true or false")]
 Texts = Annotated[dict[str, str], Meta(description="names with a text each")]
 
 
@@ -120,6 +121,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """``full``: answered writes survive a power cut; ``normal``: they survive kill -9; ``memory``: nothing is kept."""
     transition_ms: Milliseconds = 0
     """How long tables and indexes show CREATING, UPDATING and DELETING."""
+    throttling: Switch = False
+    """Whether requests beyond a table's provisioned or maximum throughput are refused."""
     api: ApiConfig = ApiConfig()
     replication: ReplicationConfig = ReplicationConfig()
     admin: AdminConfig = AdminConfig()

@@ -19,16 +19,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from clock import HybridLogicalClock, PhysicalClock
-from region.errors import AtollError, DefectError, DynamoError, InternalServerError, OperatingError
+from region.errors import AtollError, DefectError, DynamoError, InternalServerError, OperatingError, StoreError
 from region.events import Committed, Events, StoreFailed
 from region.expiry import Sweeper
 from region.model.change import Response
 from region.operation import OPERATIONS, Operation
 from region.operation.context import Catalogue, Context, Fleet, RegionSettings, SoloFleet
 from region.operation.progress import advance
+from region.operation.throttled import Gate
 from region.randomness import Rng
 from region.store.port import Store
 
@@ -77,6 +79,7 @@ class Engine:
         self.fleet = fleet or SoloFleet(settings.region)
         self.defect: DefectError | None = None
         self._run_commit = run_commit
+        self._gate = Gate(settings.region) if settings.throttling else None
         self._waiting: list[_Job] = []
         self._scheduled = False
         self._committing: asyncio.Task[None] | None = None
@@ -103,13 +106,13 @@ class Engine:
 
         ``request`` is consumed: operations bring it to canonical form in place.
         """
+        run = operation.run if self._gate is None else self._gate.guard(operation)
         writes = operation.writes
         if writes is True or (writes is not False and writes(request)):
-            run = operation.run
             self.write(lambda context: run(context, request), done, request_id=request_id)
             return
         try:
-            response = operation.run(self._reading, request)
+            response = run(self._reading, request)
         except DynamoError as error:
             done(None, error)
         except Exception as error:
@@ -142,10 +145,11 @@ class Engine:
         """Return ``(hlc, sequence)``: all changes made here up to ``hlc`` are in the log, at or before ``sequence``.
 
         While a commit is under way its timestamps are issued and its records are not to be seen yet; the answer is
-        then the one from before it.
+        then the one from before it. So it is while the store cannot keep the clock's ceiling, as on a full disk.
         """
         if self._committing is None:
-            self._watermark = (self.clock.watermark(), self.store.log_head())
+            with suppress(StoreError):
+                self._watermark = (self.clock.watermark(), self.store.log_head())
         return self._watermark
 
     def start(self) -> None:

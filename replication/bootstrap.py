@@ -207,8 +207,8 @@ class Bootstrapper:
         return self._around.engine.catalogue.by_uid.get(table.uid, table)
 
     async def _admitted(self, uid: str, inlet: Inlet, hlc: int) -> None:
-        """Wait until a piece is within the park bound, or an operator forces it."""
-        while not inlet.admits(uid, hlc):
+        """Wait until no pause holds a piece back, and it is within the park bound or an operator forces it."""
+        while not (inlet.usable and inlet.admits(uid, hlc)):
             if not inlet.connected:
                 raise ReplicationError(f"the connection to {inlet.peer} ended")
             await wait(self._wakes[uid], self._around.settings.heartbeat_ms / 1000)

@@ -51,6 +51,8 @@ from replication.transport import Connection
 
 TABLES: Final = "tables"
 """What is parked, for :meth:`Inlet.admits`: registers of tables; pieces of a table go by its uid."""
+ASKED_MAX: Final = 64
+"""How many pieces of tables are asked for at a time; the source refuses to remember more than it has a bound for."""
 
 
 class Inlet:
@@ -77,6 +79,7 @@ class Inlet:
         self._heard_at: float | None = None
         self._states: deque[TableState] = deque()
         self._fetches: dict[int, asyncio.Future[Answer]] = {}
+        self._asking = asyncio.Semaphore(ASKED_MAX)
         self._numbers = 0
         self._head = 0
         self._watermark = 0
@@ -170,11 +173,11 @@ class Inlet:
     async def _session(self, connection: Connection, sink: Sink) -> None:
         loop = asyncio.get_running_loop()
         self._sink, self._connection = sink, connection
-        self._heard_at = loop.time()
+        began = self._heard_at = loop.time()
         self.connections += 1
-        self._backoff.reset()
         self._states.clear()
         self._work.clear()
+        self._look_at_pauses(sink)
         self._refresh()
         self._bootstrapping.link_changed()
         try:
@@ -185,6 +188,7 @@ class Inlet:
                 silence(self.peer, lambda: self._heard_at or 0.0, self._settings.silence_ms),
             )
         finally:
+            self._backoff.lasted(loop.time() - began)
             self._head, self._watermark = sink.head, sink.watermark
             self.parking.forget()
             self._sink = self._connection = None
@@ -281,13 +285,16 @@ class Inlet:
             self._saved, self._saved_at = cursor, loop.time()
 
     async def _tick(self, connection: Connection, sink: Sink) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
-            sink.paused = self._around.pauses.until(INTO, self.peer, loop.time()) is not None
+            self._look_at_pauses(sink)
             self._work.set()
             self._refresh()
             await connection.send(encode(sink.ack(self._saved.sequence, self._around.now_ms())))
+
+    def _look_at_pauses(self, sink: Sink) -> None:
+        now = asyncio.get_running_loop().time()
+        sink.paused = self._around.pauses.until(INTO, self.peer, now) is not None
 
     # What others ask of it.
 
@@ -312,20 +319,23 @@ class Inlet:
         Raises:
             ReplicationError: there is no connection, or it ended before the answer came.
         """
-        if self._connection is None:
-            raise ReplicationError(f"{self.peer} is not connected")
-        self._numbers += 1
-        number = self._numbers
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._fetches[number] = future
-        try:
-            await self._connection.send(encode(msgspec.structs.replace(frame, number=number)))
-            return await future
-        finally:
-            self._fetches.pop(number, None)
+        async with self._asking:
+            if self._connection is None:
+                raise ReplicationError(f"{self.peer} is not connected")
+            self._numbers += 1
+            number = self._numbers
+            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self._fetches[number] = future
+            try:
+                await self._connection.send(encode(msgspec.structs.replace(frame, number=number)))
+                return await future
+            finally:
+                self._fetches.pop(number, None)
 
     def poke(self) -> None:
         """Look again at once: a pause came or went, an operator forced the link, or it is worth trying to connect."""
+        if self._sink is not None:
+            self._look_at_pauses(self._sink)
         self._tick_now.set()
         self._again.set()
 

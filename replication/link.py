@@ -184,9 +184,14 @@ class Backoff:
         self._rng = rng
         self._next_ms = settings.backoff_min_ms
 
-    def reset(self) -> None:
-        """Begin again: a connection was made."""
-        self._next_ms = self._settings.backoff_min_ms
+    def lasted(self, seconds: float) -> None:
+        """Begin again if a connection that has ended was of use for longer than any wait.
+
+        One that ends as soon as it is made, because what it brings cannot be applied, would otherwise be made again,
+        with all that it brings, as often as the shortest wait allows.
+        """
+        if seconds * 1000 >= self._settings.backoff_max_ms:
+            self._next_ms = self._settings.backoff_min_ms
 
     def next_s(self) -> float:
         """Return the next wait in seconds."""

@@ -5,7 +5,8 @@ What: an :class:`Outlet` belongs to one peer. A session streams the log as the p
 made; it answers the pieces of tables that the peer fetches, and tells it which tables there are. Between sessions it
 goes on counting what the peer does not have.
 
-Invariants: one session at a time, a new one ends the old one; only what is committed is read; memory is bounded by
+Invariants: one session at a time: a new one ends the old one and begins once that has ended, unless a newer one has
+come meanwhile; only what is committed is read; memory is bounded by
 the window, and by :data:`FETCHES_MAX` questions at a time.
 
 Hazard: what is behind while the peer is away is counted by reading the log, a bounded piece each time someone asks;
@@ -60,6 +61,9 @@ class Outlet:
         self._tick_now = asyncio.Event()
         self._source: Source | None = None
         self._connection: Connection | None = None
+        self._newest: Connection | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._heard_at: float | None = None
         self._peer_state = ""
         self._fetches: deque[Fetch] = deque()
@@ -74,8 +78,11 @@ class Outlet:
 
     async def serve(self, connection: Connection, subscribe: Subscribe) -> None:
         """Serve the peer on a connection until it ends."""
-        if self._connection is not None:
-            await self._connection.close()
+        self._newest = connection
+        await self.close()
+        await self._idle.wait()
+        if self._newest is not connection:
+            raise ReplicationError(f"{self.peer} has connected again")
         engine = self._around.engine
         source = Source(
             region=self._around.region,
@@ -93,9 +100,9 @@ class Outlet:
                 self.told.become(LinkState.NEEDS_RESYNCHRONISATION, answer.reason)
             await refuse(connection, answer, self._settings.silence_ms)
             return
-        await connection.send(encode(answer))
         self._begin(connection, source)
         try:
+            await connection.send(encode(answer))
             await together(
                 self._receive(connection, source),
                 self._pump(connection, source),
@@ -104,14 +111,14 @@ class Outlet:
             )
         except Exception as error:
             # Whatever ended the connection, the peer comes back; what nobody foresaw is counted and shown alike.
-            if self._connection is connection:
-                self.told.failed(reason(error))
+            self.told.failed(reason(error))
         finally:
-            if self._connection is connection:
-                self._source = self._connection = None
-                self.told.become(LinkState.UNREACHABLE, self.told.detail or "the connection ended")
+            self._source = self._connection = None
+            self._idle.set()
+            self.told.become(LinkState.UNREACHABLE, self.told.detail or "the connection ended")
 
     def _begin(self, connection: Connection, source: Source) -> None:
+        self._idle.clear()
         self._source, self._connection = source, connection
         self._heard_at = asyncio.get_running_loop().time()
         self.acknowledged = source.acknowledged
@@ -237,6 +244,8 @@ class Outlet:
 
     def poke(self) -> None:
         """Look again at once: a pause came or went."""
+        if self._source is not None:
+            self._look_at_pauses(self._source)
         self._tick_now.set()
 
     async def close(self) -> None:

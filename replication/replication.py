@@ -99,6 +99,7 @@ class Replication:
         task = self._tasks.pop(region, None)
         if task is not None:
             await ended([task])
+        self._progress.set()
         self._bootstrapper.link_changed()
 
     # What an operator may do.

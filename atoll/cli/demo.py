@@ -6,6 +6,7 @@ so that conflicts happen and can be looked at. Ctrl-C stops everything within a 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -90,22 +91,34 @@ def _play(cluster: Cluster, data: Path | None) -> None:
 def _introduce(cluster: Cluster, data: Path | None) -> None:
     second = cluster.regions[1]
     click.echo(f"Three regions are ready, with the global table {TABLE!r} and a little traffic.\n")
+    click.echo(f"  {'region':<16}{'DynamoDB API':<24}admin: /status, /conflicts, /metrics")
     for region in cluster.regions:
-        click.echo(f"  {region:<16}{cluster.endpoint(region)}   {cluster.admin(region)}/status")
+        click.echo(f"  {region:<16}{cluster.endpoint(region):<24}{cluster.admin(region)}")
     fate = f"kept in {cluster.data}" if data else f"temporary, in {cluster.data}; `atoll demo --data DIR` keeps it"
     click.echo(f"\nData: {fate}.\n\nTry, in another terminal:\n")
     keys = "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x"
+    if (activate := _activate()) is not None:
+        click.echo(f"  source {activate}")
     click.echo(
         f"  {keys} aws dynamodb scan --table-name {TABLE} --max-items 3 \\\n"
         f"      --region {second} --endpoint-url {cluster.endpoint(second)}\n"
         f"  atoll lag --watch\n"
         f"  atoll pause {cluster.regions[0]} --for 30s\n"
+        f"  curl -s {cluster.admin(cluster.regions[0])}/conflicts   # who won, and what was lost\n"
         f"  python -c \"import boto3; print(boto3.client('dynamodb', region_name='{second}',\n"
         f"      endpoint_url='{cluster.endpoint(second)}', aws_access_key_id='x', aws_secret_access_key='x')\n"
         f"      .describe_table(TableName='{TABLE}')['Table']['Replicas'])\"\n"
         "\nCtrl-C stops everything."
     )
     sys.stdout.flush()
+
+
+def _activate() -> Path | None:
+    """Return the script that puts this virtual environment's programs on the path; ``None`` if they are there."""
+    programs = Path(sys.prefix) / "bin"
+    script = programs / "activate"
+    on_path = str(programs) in os.environ.get("PATH", "").split(os.pathsep)
+    return script if script.is_file() and not on_path else None
 
 
 class Traffic:
@@ -174,7 +187,8 @@ def _summary(traffic: Traffic, conflicts: int, statuses: Mapping[str, Any]) -> s
     latencies = [link.latency.p50_ms for link in links if link.latency is not None]
     worst = f"ReplicationLatency {max(latencies)} ms" if latencies else "nothing replicated yet"
     failed = f", {traffic.failures:,} failed" if traffic.failures else ""
-    health = "all links live" if not ill else ", ".join(ill)
+    health = "all links live" if not ill else f"{len(links) - len(ill)} of {len(links)} links live: {ill[0]}"
+    health += f" and {len(ill) - 1} more" if len(ill) > 1 else ""
     return f"{traffic.writes:,} writes{failed} · {conflicts:,} conflicts · {worst} · {health}"
 
 

@@ -13,8 +13,10 @@ from atoll.cli import options, status
 from atoll.report import LIVE, UNREACHABLE, LinkReport, Status
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
+_WIDE: Final = 120
 _COLOURS: Final = {LIVE: "green", "parked": "red", UNREACHABLE: "red", "needs resynchronisation": "red"}
 _WORSE_IF_GREATER: Final = (
     "head",
@@ -35,11 +37,11 @@ def command(watch: bool, every_ms: int, cluster: str | None, as_json: bool) -> N
     """Show how far each link is behind.
 
     \b
-    behind      records that the sink has not acknowledged
+    behind      changes that are not durable at the sink
     oldest      how long ago the oldest of them was committed
-    latency     AWS's ReplicationLatency: from the commit at the source to the acknowledgement of the sink
-    staleness   how far back everything of the source is known to be here
-    exchange    since anything was heard over the link
+    latency     AWS's ReplicationLatency: from commit at the source to commit at the sink, the median of late
+    staleness   how old the sink's view of the source may be, even when nothing is written
+    exchange    how long ago anything was heard over the link
     """
     clients = options.find(cluster)
     if as_json:
@@ -49,14 +51,16 @@ def command(watch: bool, every_ms: int, cluster: str | None, as_json: bool) -> N
                 return
             time.sleep(every_ms / 1000)
     if not watch:
-        options.console().print(_table(links(status.ask(clients))))
+        console = options.console()
+        console.print(_shown(links(status.ask(clients)), console.width))
         return
     from rich.live import Live  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
 
-    with Live(_table(links(status.ask(clients))), console=options.console(), auto_refresh=False) as live:
+    console = options.console()
+    with Live(_shown(links(status.ask(clients)), console.width), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(every_ms / 1000)
-            live.update(_table(links(status.ask(clients))), refresh=True)
+            live.update(_shown(links(status.ask(clients)), console.width), refresh=True)
 
 
 def links(statuses: Mapping[str, Status | None]) -> list[LinkReport]:
@@ -89,12 +93,30 @@ def _greater(left: float | None, right: float | None) -> float | None:
     return max((number for number in (left, right) if number is not None), default=None)
 
 
-def _table(reports: list[LinkReport]) -> Table:
+def _shown(reports: list[LinkReport], width: int) -> Group:
+    """Return the table; on a narrow terminal what is said of a link comes below, so that no number is cut off."""
+    from rich.console import Group  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
+
+    notes = {f"{link.source}->{link.sink}": _note(link) for link in reports}
+    if width >= _WIDE:
+        return Group(_table(reports, notes))
+    below = [f"{name}: {note}" for name, note in notes.items() if note]
+    return Group(_table(reports, {}, gap=1), *below)
+
+
+def _note(link: LinkReport) -> str:
+    if link.state == LIVE:
+        return ""
+    if link.state == UNREACHABLE or link.paused_for_s is None:
+        return link.detail
+    return f"for {span(link.paused_for_s)} more"
+
+
+def _table(reports: list[LinkReport], notes: Mapping[str, str], gap: int = 2) -> Table:
     numbers = ("behind", "oldest", "latency", "staleness", "exchange")
-    table = options.columns("link", "state", *numbers, "", right=numbers)
+    table = options.columns("link", "state", *numbers, "", right=numbers, gap=gap)
     for link in reports:
         colour = _COLOURS.get(link.state, "yellow")
-        note = link.detail if link.paused_for_s is None else f"for {span(link.paused_for_s)} more"
         table.add_row(
             f"{link.source}->{link.sink}",
             f"[{colour}]{link.state}[/{colour}]",
@@ -103,7 +125,7 @@ def _table(reports: list[LinkReport]) -> Table:
             "-" if link.latency is None else span(link.latency.p50_ms / 1000),
             span(link.staleness_s),
             span(link.last_exchange_s),
-            "" if link.state == LIVE else note,
+            notes.get(f"{link.source}->{link.sink}", ""),
         )
     return table
 

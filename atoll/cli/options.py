@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
 
@@ -34,14 +34,19 @@ cluster_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def columns(*headings: str, right: tuple[str, ...] = ()) -> Table:
-    """Return an empty table for people; the headings in ``right`` are those of numbers."""
+def columns(*headings: str, right: tuple[str, ...] = (), wrapped: tuple[str, ...] = (), gap: int = 2) -> Table:
+    """Return an empty table for people.
+
+    The headings in ``right`` are those of numbers. On a narrow terminal the columns in ``wrapped`` give way first, in
+    several lines, so that names and addresses stay whole. ``gap`` is the space between columns, in characters.
+    """
     # Loaded where it is needed: only a person does, and it costs 50 ms.
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=True)
+        justify: Literal["left", "right"] = "right" if heading in right else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading not in wrapped, overflow="fold")
     return table
 
 

@@ -30,7 +30,9 @@ def command(target: Target | None, inward: bool, outward: bool, cluster: str | N
     if as_json:
         click.echo(json.dumps({"resumed": links}))
         return
-    for link in links:
-        click.echo(f"resumed {link}")
     if not links:
-        click.echo("Nothing was paused.")
+        click.echo("There is no such link: nothing was resumed.")
+    elif target is None:
+        click.echo(f"resumed all {len(links)} links")
+    else:
+        click.echo("\n".join(f"resumed {link}" for link in links))

@@ -10,7 +10,7 @@ import msgspec
 from atoll.cli import options
 from atoll.failure import EXIT_FAILED, UnreachableError
 from atoll.remote import AdminClient
-from atoll.report import LIVE, LinkReport, Status
+from atoll.report import LIVE, LinkReport, Status, TableReport
 
 
 @click.command("status")
@@ -38,16 +38,19 @@ def ask(clients: Mapping[str, AdminClient]) -> dict[str, Status | None]:
 
 
 def _show(statuses: Mapping[str, Status | None]) -> None:
-    table = options.columns("region", "state", "endpoint", "tables", "links")
+    table = options.columns("region", "state", "endpoint", "tables", "links", wrapped=("tables", "links"))
     for region, status in statuses.items():
         if status is None:
             table.add_row(region, "[red]unreachable[/red]", "", "", "")
             continue
-        tables = "\n".join(
-            f"{t.name} {'' if t.status == 'ACTIVE' else t.status + ' '}({t.items:,} items)" for t in status.tables
-        )
+        tables = "\n".join(_table(each) for each in status.tables)
         table.add_row(region, status.state, status.addresses.api, tables or "none", _links(status.links))
     options.console().print(table)
+
+
+def _table(table: TableReport) -> str:
+    state = "" if table.status == "ACTIVE" else f"{table.status} "
+    return f"{table.name} {state}({table.items:,} {'item' if table.items == 1 else 'items'})"
 
 
 def _links(links: list[LinkReport]) -> str:

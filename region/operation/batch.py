@@ -51,7 +51,7 @@ class _Write(NamedTuple):
 
 def batch_get_item(context: Context, request: dict[str, Any]) -> Response:
     """Read up to 100 items of several tables; what does not fit into 16 MB is answered as unprocessed."""
-    reads = _plan_reads(context, request["RequestItems"])
+    reads = plan_reads(context, request["RequestItems"])
     responses: dict[str, list[Any]] = {}
     unprocessed: dict[str, Any] = {}
     consumed: list[Consumption] = []
@@ -80,7 +80,8 @@ def batch_get_item(context: Context, request: dict[str, Any]) -> Response:
     return _with_capacity(response, request, consumed)
 
 
-def _plan_reads(context: Context, items: dict[str, dict[str, Any]]) -> list[_Read]:
+def plan_reads(context: Context, items: dict[str, dict[str, Any]]) -> list[_Read]:
+    """Check the reads of a batch and return them, table by table."""
     if sum(len(read["Keys"]) for read in items.values()) > limits.BATCH_GET_KEYS_MAX:
         raise ValidationError("Too many items requested for the BatchGetItem call")
     parsed: list[tuple[str, dict[str, Any], Projection | None]] = []
@@ -109,7 +110,7 @@ def _plan_reads(context: Context, items: dict[str, dict[str, Any]]) -> list[_Rea
 
 def batch_write_item(context: Context, request: dict[str, Any]) -> Response:
     """Put and delete up to 25 items of several tables."""
-    writes = _plan_writes(context, request["RequestItems"])
+    writes = plan_writes(context, request["RequestItems"])
     mode = request.get("ReturnConsumedCapacity")
     reporting = mode is not None and mode != "NONE"
     consumed: dict[str, Consumption] = {}
@@ -133,7 +134,8 @@ def batch_write_item(context: Context, request: dict[str, Any]) -> Response:
     return _with_capacity(response, request, list(consumed.values()))
 
 
-def _plan_writes(context: Context, items: dict[str, list[dict[str, Any]]]) -> list[_Write]:
+def plan_writes(context: Context, items: dict[str, list[dict[str, Any]]]) -> list[_Write]:
+    """Check the writes of a batch and return them in their order."""
     if sum(map(len, items.values())) > limits.BATCH_WRITE_ITEMS_MAX:
         raise ValidationError("Too many items requested for the BatchWriteItem call")
     parsed: list[tuple[str, Item | None, Item, int]] = []

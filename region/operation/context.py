@@ -35,6 +35,10 @@ _ARN: Final = re.compile(r"arn:[^:]+:dynamodb:([^:]*):([^:]*):table/([^/]+)")
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 
 
+BeforeWrite = Callable[[Table, Item | None, Item | None], None]
+"""Asked before a change with the old and the new item; it may refuse by raising, while nothing has been done."""
+
+
 class RegionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operation needs to know of the region it runs in."""
 
@@ -44,6 +48,8 @@ class RegionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long tables and indexes stay in CREATING, UPDATING and DELETING; 0: the change is done at once."""
     streams: StreamSettings = StreamSettings()
     ttl: ExpirySettings = ExpirySettings()
+    throttling: bool = False
+    """Whether requests beyond the capacity of their tables are refused."""
 
 
 class Fleet(Protocol):
@@ -123,6 +129,7 @@ class Context:
 
     __slots__ = (
         "_transaction",
+        "before_write",
         "catalogue",
         "clock",
         "fleet",
@@ -155,6 +162,7 @@ class Context:
         self.reader = reader
         self.request_id: str | None = None
         self.written = 0
+        self.before_write: BeforeWrite | None = None
         self._transaction = transaction
 
     @property
@@ -223,6 +231,8 @@ class Context:
         """
         if image == (incumbent.image if incumbent else None):
             return False
+        if self.before_write is not None:
+            self.before_write(table, old_item, item)
         incumbent_version = incumbent.version if incumbent else None
         hlc = self.clock.now() if incumbent_version is None else self.clock.after(incumbent_version.hlc)
         version = succeed(incumbent_version, hlc, self.settings.region)

@@ -34,7 +34,9 @@ def get_item(context: Context, request: dict[str, Any]) -> Response:
     projection = None
     if "ProjectionExpression" in request or "ExpressionAttributeNames" in request or "AttributesToGet" in request:
         parameters.refuse_mixed(request)
-        placeholders = Placeholders.of(request, "ProjectionExpression")
+        # GetItem has no ExpressionAttributeValues; given all the same, they are ignored like any unknown member.
+        expressions = {"ProjectionExpression": request.get("ProjectionExpression")}
+        placeholders = Placeholders(request.get("ExpressionAttributeNames"), None, expressions=expressions)
         projection = parameters.projection_of(request, placeholders)
         placeholders.finish()
     key = request["Key"]

@@ -14,7 +14,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from region.errors import DynamoError, ResourceNotFoundError, ValidationError
+from region.errors import (
+    DynamoError,
+    ResourceNotFoundError,
+    ThrottlingError,
+    ThroughputExceededError,
+    ValidationError,
+)
 from region.expression import Projection
 from region.model import image as images
 from region.model.change import Response, StoredItem
@@ -35,6 +41,8 @@ _DUPLICATES: Final = "Provided list of item keys contains duplicates"
 _CODES: Final[tuple[tuple[type[DynamoError], str], ...]] = (
     (ValidationError, "ValidationError"),
     (ResourceNotFoundError, "ResourceNotFound"),
+    (ThroughputExceededError, "ProvisionedThroughputExceeded"),
+    (ThrottlingError, "ThrottlingError"),
 )
 
 
@@ -120,9 +128,9 @@ class _Task:
         if self.place is None:
             return self._answer
         self._answer["TableName"] = self.place.table.name
-        incumbent = context.reader.get(self.place.table, self.place.key)
         item: Any = None
         try:
+            incumbent = context.reader.get(self.place.table, self.place.key)
             if isinstance(self._action, Prepared):
                 effect = writing.evaluate(self._action, self.place, incumbent)
                 writing.apply(context, effect)

@@ -104,6 +104,12 @@ def save(context: Context, table: Table, registers: Registers, local: LocalState
     return context.save_table(msgspec.structs.replace(table.record, registers=dict(registers), local=after))
 
 
+def save_extra(context: Context, table: Table, name: str, value: Any) -> Table:
+    """Replace what this region's own state keeps under a name in :attr:`LocalState.extra`."""
+    local = msgspec.structs.replace(table.local, extra={**table.local.extra, name: value})
+    return context.save_table(msgspec.structs.replace(table.record, local=local))
+
+
 def in_transition(local: LocalState, status: str, end_ms: int) -> LocalState:
     """Return the local state with another status, shown until ``end_ms``; 0 is no limit."""
     return msgspec.structs.replace(local, status=status, status_until_ms=end_ms)

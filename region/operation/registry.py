@@ -10,7 +10,9 @@ from region.operation import (
     account,
     auto_scaling,
     batch,
+    contributor_insights,
     items,
+    kinesis_destination,
     legacy_global,
     partiql,
     partiql_transaction,
@@ -70,6 +72,23 @@ OPERATIONS: Final[dict[str, Operation]] = _table(
     Operation("PutResourcePolicy", writes=True, run=resource_policy.put_resource_policy),
     Operation("GetResourcePolicy", writes=False, run=resource_policy.get_resource_policy),
     Operation("DeleteResourcePolicy", writes=True, run=resource_policy.delete_resource_policy),
+    Operation("UpdateContributorInsights", writes=True, run=contributor_insights.update_contributor_insights),
+    Operation("DescribeContributorInsights", writes=False, run=contributor_insights.describe_contributor_insights),
+    Operation("ListContributorInsights", writes=False, run=contributor_insights.list_contributor_insights),
+    Operation(
+        "EnableKinesisStreamingDestination", writes=True, run=kinesis_destination.enable_kinesis_streaming_destination
+    ),
+    Operation(
+        "DisableKinesisStreamingDestination", writes=True, run=kinesis_destination.disable_kinesis_streaming_destination
+    ),
+    Operation(
+        "UpdateKinesisStreamingDestination", writes=True, run=kinesis_destination.update_kinesis_streaming_destination
+    ),
+    Operation(
+        "DescribeKinesisStreamingDestination",
+        writes=False,
+        run=kinesis_destination.describe_kinesis_streaming_destination,
+    ),
     Operation("DescribeEndpoints", writes=False, run=account.describe_endpoints),
     Operation("DescribeLimits", writes=False, run=account.describe_limits),
     Operation("CreateGlobalTable", writes=False, run=legacy_global.create_global_table),

@@ -14,13 +14,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from region.errors import PolicyNotFoundError, ResourceNotFoundError, ValidationError
 from region.model.change import Response
 from region.model.table import CREATING, DELETING, Table
 from region.model.values import INVALID
-from region.operation import policy_document
+from region.operation import policy_document, records
 from region.operation.context import Context
 from region.operation.description import status_of
 from region.operation.tables import find, in_use
@@ -160,11 +158,9 @@ def _check_revision(slot: Slot, expected: str | None) -> None:
 
 def _save(context: Context, slot: Slot, policy: str | None) -> str:
     """Fill or empty a slot; return the revision of the change."""
-    local = slot.table.local
     last = slot.revision().get("RevisionId", "0")
     revision = str(max(context.now_ms(), int(last) + 1))
     value = {"RevisionId": revision} if policy is None else {"RevisionId": revision, "Policy": policy}
-    slots = {**local.extra.get(policy_document.OWN, {}), slot.name: value}
-    local = msgspec.structs.replace(local, extra={**local.extra, policy_document.OWN: slots})
-    context.save_table(msgspec.structs.replace(slot.table.record, local=local))
+    slots = {**slot.table.local.extra.get(policy_document.OWN, {}), slot.name: value}
+    records.save_extra(context, slot.table, policy_document.OWN, slots)
     return revision

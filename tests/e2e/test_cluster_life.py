@@ -108,6 +108,15 @@ def test_a_data_folder_in_use_is_refused_and_nothing_is_left_running(tmp_path: P
             second.start()
         assert str(first.pid(REGION)) in str(refusal.value)
         assert first.admin(REGION).health().state == "live"
+        assert rendezvous.read(tmp_path / rendezvous.CLUSTER_FILE) is not None, "the first cluster is still to be found"
+
+
+def test_a_data_folder_that_cannot_be_one_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    cluster = Cluster((REGION,), data=file / "data", announce=False)
+    with pytest.raises(StartError, match=r"cannot be used: Not a directory\. Give a folder"):
+        cluster.start()
 
 
 def test_ports_that_are_taken_are_refused_with_a_remedy() -> None:

@@ -6,9 +6,12 @@ import asyncio
 
 import pytest
 from fleet import EAST, NORTH, WEST, Fleet, eventually
+from weather import Cut
 
 from region.errors import ReplicationError
+from region.events import Event
 from replication import LinkState
+from replication.events import BootstrapProgress
 
 
 async def test_both_sides_stay_writable_and_converge_after_resume(any_fleet: Fleet) -> None:
@@ -72,6 +75,43 @@ async def test_a_table_is_not_fetched_through_a_pause(fleet: Fleet) -> None:
     east.replication.resume()
     await east.put("b")
     assert west.rows() is None
+    west.replication.resume()
+    await fleet.active("songs", EAST, WEST)
+    await fleet.converged()
+
+
+async def test_a_connection_made_during_a_pause_is_paused_from_its_beginning(fleet: Fleet) -> None:
+    east, west = [await fleet.add(name, silence_ms=150) for name in (EAST, WEST)]
+    await fleet.global_table(EAST, WEST)
+    west.replication.pause("in")
+    cut = Cut(WEST)
+    fleet.network.faults = cut
+    await east.put("held back")
+    await eventually(lambda: west.link(EAST, WEST).state is LinkState.UNREACHABLE, "west notices the cut")
+    cut.heal()
+    await eventually(lambda: west.link(EAST, WEST).head == east.store.log_head(), "west is connected again")
+    await eventually(lambda: east.link(EAST, WEST).state is LinkState.PAUSED, "the source knows of the pause")
+    assert await west.get("held back") is None
+    west.replication.resume()
+    await fleet.converged()
+
+
+async def test_a_snapshot_stops_between_two_pieces_for_a_pause(fleet: Fleet) -> None:
+    east, west = [await fleet.add(name, batch_records=16) for name in (EAST, WEST)]
+    await fleet.connected()
+    await east.create_table()
+    await asyncio.gather(*[east.put(f"k{n}") for n in range(200)])
+
+    def pause(event: Event) -> None:
+        if isinstance(event, BootstrapProgress) and event.items == 16:
+            west.replication.pause("in")
+
+    west.engine.events.subscribe(pause)
+    await east.add_replica(WEST)
+    await eventually(lambda: east.link(EAST, WEST).state is LinkState.PAUSED, "the source knows of the pause")
+    await east.put("later")
+    await eventually(lambda: west.link(EAST, WEST).head == east.store.log_head(), "the link goes on speaking")
+    assert len(west.seen(BootstrapProgress)) == 1
     west.replication.resume()
     await fleet.active("songs", EAST, WEST)
     await fleet.converged()

@@ -194,6 +194,23 @@ async def test_a_table_is_seen_only_after_the_commit_that_made_it(rig: Rig) -> N
     assert [event.change for event in rig.events if isinstance(event, TableChanged)][-1] == "dropped"
 
 
+async def test_a_watermark_that_cannot_be_kept_stands_still_and_moves_on_later(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.create_table()
+    before = rig.engine.watermark()
+
+    def full(hlc: int) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.engine.clock, "_persist", full)
+        rig.source.advance(60_000)
+        assert rig.engine.watermark() == before
+    await rig.put("a")
+    assert rig.engine.watermark() > before
+
+
 async def test_what_waits_behind_a_defect_is_answered_and_not_run(rig: Rig) -> None:
     await rig.create_table()
     head = rig.store.log_head()

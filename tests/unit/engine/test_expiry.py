@@ -100,7 +100,7 @@ async def test_a_large_sweep_lets_clients_write_between_its_steps(engine: Engine
         await put(engine, "last", START_S + 50)
     assert len(keys(engine)) > 1
     while keys(engine) != ["last"]:
-        await asyncio.sleep(0)
+        await committed(engine, 1)
     assert max(written) <= 100
 
 

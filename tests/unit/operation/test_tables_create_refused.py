@@ -234,7 +234,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "a resource policy",
         {"ResourcePolicy": "{}"},
-        f"{INVALID}ResourcePolicy of CreateTable is not supported by Atoll",
+        f"{INVALID}Invalid policy document: Missing required field Statement",
     ),
     (
         "a reserved tag",
