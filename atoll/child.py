@@ -24,7 +24,7 @@ from typing import Final
 import msgspec
 
 from atoll import config as configuration
-from atoll.failure import StartError
+from atoll.failure import CrashedError, StartError
 from atoll.report import Addresses
 
 LOG_FILE: Final = "region.log"
@@ -101,7 +101,7 @@ class RegionChild:
         except msgspec.DecodeError:
             self.kill()
             last_words = self._last_words()
-            raise StartError(
+            raise CrashedError(
                 f"The region {self.region} did not start{': ' + last_words if last_words else '.'}",
                 f"Its log is {self.folder / LOG_FILE}.",
             ) from None

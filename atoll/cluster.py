@@ -33,7 +33,7 @@ import msgspec
 from atoll import layout, pausing, ports, provision, rendezvous
 from atoll.child import COMMAND, Ready, RegionChild
 from atoll.config import Config
-from atoll.failure import RemedyError, StartError, UnknownRegionError
+from atoll.failure import CrashedError, RemedyError, StartError, UnknownRegionError
 from atoll.remote import AdminClient, DynamoCaller, RequestError
 from atoll.report import Digest, Status
 
@@ -105,9 +105,12 @@ class Cluster:
         except OSError as error:
             self.stop()
             raise StartError(
-                f"{error.filename or self.data} cannot be used: {error.strerror}.", "Give a folder that you may write to."
+                f"{error.filename or self.data} cannot be used: {error.strerror}.",
+                "Give a folder that you may write to.",
             ) from error
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, CrashedError):
+                self._temporary = False  # The log that the error names is in there.
             self.stop()
             raise
         return self

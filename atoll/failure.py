@@ -29,6 +29,14 @@ class StartError(RemedyError):
     """A region cannot start: a port is taken, a file is held by another process, a folder cannot be written."""
 
 
+class PortTakenError(StartError):
+    """A port that was asked for is in use."""
+
+
+class CrashedError(StartError):
+    """A region died without a word of its own; its log, which the remedy names, is kept."""
+
+
 class ConfigError(RemedyError):
     """The configuration is wrong: an unknown setting, a wrong type, a value out of its range."""
 

@@ -13,7 +13,7 @@ import msgspec
 
 from atoll import ports
 from atoll.config import Config
-from atoll.failure import StartError
+from atoll.failure import PortTakenError
 
 HOST: Final = "127.0.0.1"
 
@@ -38,14 +38,14 @@ def lay_out(
         clock_offset_ms: how far clocks are off, by region.
 
     Raises:
-        StartError: one of the API ports is taken.
+        PortTakenError: one of the API ports is taken.
     """
     count = len(regions)
     wanted = [0 if api_port is None else api_port + i for i in range(count)]
     try:
         apis = ports.reserve(HOST, wanted)
     except OSError as error:
-        raise StartError(
+        raise PortTakenError(
             f"The ports from {wanted[0]} to {wanted[-1]} are not all free ({error.strerror}).",
             "Choose another API port, or none to take any free ports.",
         ) from error

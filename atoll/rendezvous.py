@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,15 +106,28 @@ def find(target: str | None, environment: Mapping[str, str]) -> dict[str, AdminC
 
 
 def newest() -> ClusterFile:
-    """Return the cluster that was started last and still lives, and sweep away the notes of those that do not."""
+    """Return the cluster that was started last and still lives, and sweep away the notes of those that do not.
+
+    Where several live, it says on standard error which one it is: a test run elsewhere may be the newest.
+    """
+    living: list[tuple[Path, ClusterFile]] = []
     for note in sorted(notes().iterdir(), key=_age, reverse=True):
         with contextlib.suppress(OSError):
-            file = read(Path(note.read_text()))
+            path = Path(note.read_text())
+            file = read(path)
             if file is not None and alive(file.pid):
-                return file
-            if not alive(_owner(note)):
+                living.append((path, file))
+            elif not alive(_owner(note)):
                 note.unlink()
-    raise NoClusterError("No cluster is running.", "Start one with `atoll demo`, or name one with --cluster.")
+    if not living:
+        raise NoClusterError("No cluster is running.", "Start one with `atoll demo`, or name one with --cluster.")
+    path, file = living[0]
+    if len(living) > 1:
+        sys.stderr.write(
+            f"{len(living)} clusters run; this is the newest, {path.parent}. --cluster names another.
+"
+        )
+    return file
 
 
 def read(path: Path) -> ClusterFile | None:

@@ -20,7 +20,7 @@ import click
 
 from atoll.cli import lag, options, status
 from atoll.cluster import REGIONS, Cluster
-from atoll.failure import RemedyError, StartError
+from atoll.failure import PortTakenError, RemedyError
 from atoll.remote import AdminClient, DynamoCaller
 from atoll.report import LIVE
 
@@ -65,7 +65,7 @@ def _start(data: Path | None, port: int | None) -> Cluster:
     """Start the cluster on the wanted ports, or on any free ones if nobody asked for special ones."""
     try:
         return Cluster(REGIONS, data=data, api_port=port or API_PORT).start()
-    except StartError:
+    except PortTakenError:
         if port is not None:
             raise
         return Cluster(REGIONS, data=data).start()

@@ -52,15 +52,15 @@ def command(watch: bool, every_ms: int, cluster: str | None, as_json: bool) -> N
             time.sleep(every_ms / 1000)
     if not watch:
         console = options.console()
-        console.print(_shown(links(status.ask(clients)), console.width))
+        console.print(render(links(status.ask(clients)), console.width))
         return
     from rich.live import Live  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
 
     console = options.console()
-    with Live(_shown(links(status.ask(clients)), console.width), console=console, auto_refresh=False) as live:
+    with Live(render(links(status.ask(clients)), console.width), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(every_ms / 1000)
-            live.update(_shown(links(status.ask(clients)), console.width), refresh=True)
+            live.update(render(links(status.ask(clients)), console.width), refresh=True)
 
 
 def links(statuses: Mapping[str, Status | None]) -> list[LinkReport]:
@@ -93,7 +93,7 @@ def _greater(left: float | None, right: float | None) -> float | None:
     return max((number for number in (left, right) if number is not None), default=None)
 
 
-def _shown(reports: list[LinkReport], width: int) -> Group:
+def render(reports: list[LinkReport], width: int) -> Group:
     """Return the table; on a narrow terminal what is said of a link comes below, so that no number is cut off."""
     from rich.console import Group  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
 

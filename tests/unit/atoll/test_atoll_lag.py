@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from atoll.cli import lag
 from atoll.report import Addresses, ClockReport, LatencyReport, LinkReport, Status, StoreReport
@@ -97,3 +98,22 @@ def test_spans_are_written_for_people(seconds: float | None, text: str) -> None:
 def test_a_report_of_a_link_has_the_fields_that_replication_gives_it() -> None:
     assert LinkReport.__struct_fields__ == LinkStatus.__struct_fields__
     assert LatencyReport.__struct_fields__ == Latency.__struct_fields__
+
+
+def test_a_link_whose_end_is_down_says_so_and_not_how_long_its_pause_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    found = lag.links({"a": status("a", link("a", state="paused", paused_for_s=30.0)), "b": None})
+    shown(found, 160)
+    assert "b does not answer" in capsys.readouterr().out
+
+
+def test_on_a_narrow_terminal_no_number_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    paused = link("a", source="ap-northeast-1", sink="us-east-1", state="paused", paused_for_s=28.4, staleness_s=1.5)
+    shown([paused], 80)
+    heading, numbers, note = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["link", "state", "behind", "oldest", "latency", "staleness", "exchange"]
+    assert numbers.split() == ["ap-northeast-1->us-east-1", "paused", "0", "-", "-", "1.5", "s", "100", "ms"]
+    assert note == "ap-northeast-1->us-east-1: for 28.4 s more"
+
+
+def shown(reports: list[LinkReport], width: int) -> None:
+    Console(width=width).print(lag.render(reports, width))
