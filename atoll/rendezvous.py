@@ -123,10 +123,7 @@ def newest() -> ClusterFile:
         raise NoClusterError("No cluster is running.", "Start one with `atoll demo`, or name one with --cluster.")
     path, file = living[0]
     if len(living) > 1:
-        sys.stderr.write(
-            f"{len(living)} clusters run; this is the newest, {path.parent}. --cluster names another.
-"
-        )
+        sys.stderr.write(f"{len(living)} clusters run; this is the newest, {path.parent}. --cluster names another.\n")
     return file
 
 
