@@ -1,8 +1,9 @@
 """The slow, exact answer to a request that did not pass the fast check: AWS's error, in AWS's order and words.
 
 What: two walks over the whole body. The first converts it as AWS's deserialiser does, in the order of the text, and
-stops at the first value of a wrong JSON type with a ``SerializationException``; where AWS is lenient (null members, a
-fraction for an integer), it brings the value into the form that operations expect. The second collects every
+stops at the first value of a wrong JSON type with a ``SerializationException``; where AWS is lenient (null members,
+members that the model does not know, a fraction for an integer), it brings the value into the form that operations
+expect. The second collects every
 constraint of the model that fails and lists them in one ``ValidationException``. Whoever passes both gets the
 converted request back and may run.
 
@@ -90,9 +91,9 @@ def _convert_nested(shape: Shape, value: Any, depth: int) -> Any:
     if depth > _DEPTH_MAX:
         return value
     return {
-        name: _convert(shape.members[name], member, depth) if name in shape.members else member
+        name: _convert(shape.members[name], member, depth)
         for name, member in value.items()
-        if member is not None
+        if member is not None and name in shape.members
     }
 
 

@@ -7,8 +7,8 @@ and says it in AWS's words, or brings the body into shape where AWS would have b
 
 Invariants: a yes means that operations find every member of the model, outside attribute values, either absent or of
 its JSON type and within its constraints, and never null. Attribute values are not looked into: operations do that
-themselves, in the pass that measures them (``region.model.values``). Members that the model does not know are left
-alone.
+themselves, in the pass that measures them (``region.model.values``). A member that the model does not know is a no;
+the explanation then drops it, so that no operation ever meets one.
 
 Hazard: a no is not yet an error.
 """
@@ -52,7 +52,7 @@ def _structure(shape: Shape) -> Check:
                 return False
         for name, member in value.items():
             member_check = checks(name)
-            if member_check is not None and not member_check(member):
+            if member_check is None or not member_check(member):
                 return False
         return True
 

@@ -5,11 +5,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 REGION = "us-east-1"
 TABLE = "mutated"
 ARN = f"arn:aws:dynamodb:{REGION}:000000000000:table/{TABLE}"
+KINESIS_ARN = f"arn:aws:kinesis:{REGION}:000000000000:stream/changes"
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+                "Action": "dynamodb:GetItem",
+                "Resource": ARN,
+            }
+        ],
+    }
+)
 KEY = {"pk": {"S": "a"}, "sk": {"N": "1"}}
 THROUGHPUT = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
 DEFINITION: dict[str, Any] = {
@@ -254,6 +269,33 @@ VALID: dict[str, list[dict[str, Any]]] = {
     "DescribeGlobalTableSettings": [{"GlobalTableName": TABLE}],
     "UpdateGlobalTableSettings": [{"GlobalTableName": TABLE, "GlobalTableBillingMode": "PAY_PER_REQUEST"}],
     "ListGlobalTables": [{"Limit": 5}],
+    "PutResourcePolicy": [{"ResourceArn": ARN, "Policy": POLICY, "ConfirmRemoveSelfResourceAccess": True}],
+    "GetResourcePolicy": [{"ResourceArn": ARN}],
+    "DeleteResourcePolicy": [{"ResourceArn": ARN}],
+    "DescribeTableReplicaAutoScaling": [{"TableName": TABLE}],
+    "UpdateTableReplicaAutoScaling": [
+        {
+            "TableName": TABLE,
+            "ProvisionedWriteCapacityAutoScalingUpdate": {
+                "MinimumUnits": 1,
+                "MaximumUnits": 10,
+                "ScalingPolicyUpdate": {"TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0}},
+            },
+        }
+    ],
+    "UpdateContributorInsights": [{"TableName": TABLE, "ContributorInsightsAction": "ENABLE", "IndexName": "by-g"}],
+    "DescribeContributorInsights": [{"TableName": TABLE}],
+    "ListContributorInsights": [{"MaxResults": 10}],
+    "EnableKinesisStreamingDestination": [{"TableName": TABLE, "StreamArn": KINESIS_ARN}],
+    "DisableKinesisStreamingDestination": [{"TableName": TABLE, "StreamArn": KINESIS_ARN}],
+    "UpdateKinesisStreamingDestination": [
+        {
+            "TableName": TABLE,
+            "StreamArn": KINESIS_ARN,
+            "UpdateKinesisStreamingConfiguration": {"ApproximateCreationDateTimePrecision": "MILLISECOND"},
+        }
+    ],
+    "DescribeKinesisStreamingDestination": [{"TableName": TABLE}],
 }
 LEGACY: dict[str, list[dict[str, Any]]] = {
     "GetItem": [{"TableName": TABLE, "Key": KEY, "AttributesToGet": ["pk", "g"]}],

@@ -36,7 +36,7 @@ def refusal(operation: str, body: Any) -> DynamoError:
     ("operation", "body"),
     [
         ("GetItem", {"TableName": "tab", "Key": KEY}),
-        ("GetItem", {"TableName": "t" * 1024, "Key": KEY, "ConsistentRead": True, "Unknown": 5}),
+        ("GetItem", {"TableName": "t" * 1024, "Key": KEY, "ConsistentRead": True}),
         ("PutItem", {"TableName": "tab", "Item": KEY, "ReturnValues": "ALL_OLD"}),
         ("Query", {"TableName": "tab", "Limit": 1, "ExpressionAttributeValues": {":a": {"N": "1"}}}),
         ("Scan", {"TableName": "tab", "Segment": 0, "TotalSegments": 1_000_000, "IndexName": "i-_."}),
@@ -50,6 +50,13 @@ def refusal(operation: str, body: Any) -> DynamoError:
 def test_the_fast_check_and_the_explanation_both_pass_what_is_right(operation: str, body: dict[str, Any]) -> None:
     assert CHECKS[operation](body)
     assert explain(SHAPES[operation], body) == body
+
+
+def test_members_that_the_model_does_not_know_are_dropped_wherever_they_stand() -> None:
+    update = {"TableName": "tab", "Key": KEY, "UpdateExpression": "REMOVE a"}
+    body = {"TransactItems": [{"Update": {**update, "Expected": [1]}, "Unknown": {}}], "AttributesToGet": 5}
+    assert not CHECKS["TransactWriteItems"](body)
+    assert explain(SHAPES["TransactWriteItems"], body) == {"TransactItems": [{"Update": update}]}
 
 
 @pytest.mark.parametrize(
