@@ -17,17 +17,18 @@ JS_INSTALLED := $(JS)/node_modules/.installed
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+DIFFERENTIAL_ARGS ?=
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 ifndef PYTHON
 PYTHON := $(shell for p in python3.11 python3; do $$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo $$p; break; }; done)
 endif
 
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test check bench differential docs clean
 
 help: ## Say what can be made
 	@echo "Atoll: DynamoDB Global Tables that you can hold in your hand."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## Make the virtual environment and install everything into it
 
@@ -70,10 +71,13 @@ bench: $(INSTALLED) ## Measure speed, memory and replication lag; write docs/ref
 	@$(call debian,npm,nodejs npm)
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
+differential: $(INSTALLED) ## Compare thousands of requests with DynamoDB Local (ATOLL_ORACLE_URL, or java and Maven)
+	@$(BIN)/python tests/differential/run.py $(DIFFERENTIAL_ARGS)
+
 docs: $(INSTALLED) ## Write the generated reference pages anew
 	@$(BIN)/python docs/generate.py
 
 clean: ## Remove everything that make has made
-	rm -rf $(VENV) $(JS)/node_modules build dist *.egg-info .bench
+	rm -rf $(VENV) $(JS)/node_modules build dist *.egg-info .bench .oracle
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

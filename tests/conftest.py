@@ -1,7 +1,7 @@
 """What all tests share: property tests are judged by what they find, never by how long it took.
 
-At a desk they search anew in every run; in continuous integration they search the same place every time, so that a change
-is judged by what it changed.
+At a desk they search anew in every run; in continuous integration they search the same place every time, so that a
+change is judged by what it changed.
 """
 
 from __future__ import annotations

@@ -86,6 +86,14 @@ class Placeholders:
             expressions={parameter: request.get(parameter) for parameter in parameters},
         )
 
+    @classmethod
+    def of_projection(cls, request: Mapping[str, Any]) -> Placeholders:
+        """Return the placeholders of a request that has no expression but a projection, and so no values in its model.
+
+        Values that it brings all the same are ignored, as every member that the model does not know.
+        """
+        return cls(request.get(NAMES), None, expressions={PROJECTION: request.get(PROJECTION)})
+
     def use(self, uses: Uses) -> None:
         """Note what an expression uses."""
         self._uses.append(uses)

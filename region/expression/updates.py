@@ -61,6 +61,7 @@ KIND_NAMES: Final = {
     "M": "MAP",
     "L": "LIST",
 }
+_NO_PLACE: Final = "The document path provided in the update expression is invalid for update"
 
 
 class Updated(NamedTuple):
@@ -108,7 +109,7 @@ class Update:
                 else:
                     new[name] = value
         else:
-            _graft_members(new, plan.tree, [step(old, values) for step in plan.steps])
+            _graft_members(new, plan.tree, _results(plan, old, values))
         return Updated(new, plan.paths)
 
     @property
@@ -309,6 +310,20 @@ def _delete(path: DocumentPath, operand: Step) -> Step:
     return step
 
 
+def _results(plan: _Plan, item: Item, values: Values) -> list[AttributeValue | None]:
+    """Return what each action leaves at its path; an action without a place for it fails for that before all else."""
+    results = []
+    for path, step in zip(plan.paths, plan.steps, strict=True):
+        try:
+            results.append(step(item, values))
+        except ValidationError:
+            parent = paths.read(item, path[:-1]) if len(path) > 1 else None
+            if len(path) > 1 and (parent is None or ("M" if isinstance(path[-1], str) else "L") not in parent):
+                raise ValidationError(_NO_PLACE) from None
+            raise
+    return results
+
+
 def _graft_members(members: dict[str, Any], branch: Branch, results: Sequence[AttributeValue | None]) -> None:
     """Put results into a fresh map, and fresh copies of the containers on the way to deeper ones."""
     for part, child in branch.children.items():
@@ -326,7 +341,7 @@ def _graft(value: AttributeValue | None, branch: Branch, results: Sequence[Attri
     kind = "M" if isinstance(next(iter(branch.children)), str) else "L"
     content = None if value is None else value.get(kind)
     if content is None:
-        raise ValidationError("The document path provided in the update expression is invalid for update")
+        raise ValidationError(_NO_PLACE)
     if kind == "L":
         return {"L": _graft_elements(content, branch, results)}
     members = content.copy()

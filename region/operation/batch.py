@@ -87,7 +87,7 @@ def plan_reads(context: Context, items: dict[str, dict[str, Any]]) -> list[_Read
     parsed: list[tuple[str, dict[str, Any], Projection | None]] = []
     for name, read in items.items():
         parameters.refuse_mixed(read)
-        placeholders = Placeholders.of(read, "ProjectionExpression")
+        placeholders = Placeholders.of_projection(read)
         projection = parameters.projection_of(read, placeholders)
         placeholders.finish()
         for key in read["Keys"]:

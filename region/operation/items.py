@@ -34,9 +34,7 @@ def get_item(context: Context, request: dict[str, Any]) -> Response:
     projection = None
     if "ProjectionExpression" in request or "ExpressionAttributeNames" in request or "AttributesToGet" in request:
         parameters.refuse_mixed(request)
-        # GetItem has no ExpressionAttributeValues; given all the same, they are ignored like any unknown member.
-        expressions = {"ProjectionExpression": request.get("ProjectionExpression")}
-        placeholders = Placeholders(request.get("ExpressionAttributeNames"), None, expressions=expressions)
+        placeholders = Placeholders.of_projection(request)
         projection = parameters.projection_of(request, placeholders)
         placeholders.finish()
     key = request["Key"]

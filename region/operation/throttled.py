@@ -8,7 +8,8 @@ answer the rest as unprocessed; transactions are cancelled as a whole.
 Invariants: a region without throttling has no gate, and none of this runs. A request that is refused has changed and
 consumed nothing; one that fails after it has read, on a condition, has consumed what the write of that item costs.
 
-Hazard: the gate stands between an operation and its context while the operation runs, and steps back whatever happens.
+Hazards: the gate stands between an operation and its context while the operation runs, and steps back whatever happens.
+Writes that the engine rolls back and runs again, after a failure of the store, are charged each time.
 
 Source: AWS developer guide, "Read and write capacity", "Using global secondary indexes" (provisioned throughput
 considerations), "Amazon DynamoDB transactions: how it works" (capacity management), "Error handling" (batches).

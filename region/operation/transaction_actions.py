@@ -148,7 +148,7 @@ def _payload(write: Write) -> int:
 
 
 def _read_get(request: dict[str, Any]) -> Get:
-    placeholders = Placeholders.of(request, "ProjectionExpression")
+    placeholders = Placeholders.of_projection(request)
     projection = parameters.projection_of(request, placeholders)
     placeholders.finish()
     item: Item = request["Key"]
