@@ -55,16 +55,21 @@ class Bootstrapper:
 
     def planned(self) -> None:
         """Take up every plan that no task works on, and let those under way look again."""
-        engine = self._around.engine
-        for uid, table in engine.catalogue.by_uid.items():
-            if uid in self._tasks or table.record.dropped:
-                continue
-            plan = obligations.load(engine.store, uid)
-            if plan is not None:
-                self._holds[uid] = plan.hold_hlc
-                self._wakes[uid] = asyncio.Event()
-                self._tasks[uid] = asyncio.get_running_loop().create_task(self._run(uid))
+        for uid in self._around.engine.catalogue.by_uid:
+            self.table_changed(uid)
         self.link_changed()
+
+    def table_changed(self, uid: str) -> None:
+        """Take up the plan of a table, if it has one that no task works on."""
+        engine = self._around.engine
+        table = engine.catalogue.by_uid.get(uid)
+        if uid in self._tasks or table is None or table.record.dropped:
+            return
+        plan = obligations.load(engine.store, uid)
+        if plan is not None:
+            self._holds[uid] = plan.hold_hlc
+            self._wakes[uid] = asyncio.Event()
+            self._tasks[uid] = asyncio.get_running_loop().create_task(self._run(uid))
 
     def link_changed(self) -> None:
         """Let every task look again at what can be reached."""
@@ -97,8 +102,8 @@ class Bootstrapper:
             while (plan := obligations.load(engine.store, uid)) is not None:
                 table = engine.catalogue.by_uid.get(uid)
                 if table is None or table.record.dropped:
-                    await self._around.durably(lambda context: obligations.forget(context, uid))
-                    break
+                    await self._around.durably(lambda context: _forget(context, uid))
+                    continue
                 if not started and plan.creating:
                     self._around.emit(BootstrapStarted(plan.name, uid))
                 started = True
@@ -264,7 +269,8 @@ class Bootstrapper:
         head = store.log_head()
         while True:
             records = store.read_table_log(table.uid, after, head, limit=OWN_RECORDS, origin=region)
-            changes = [shipped(record, 0) for record in records]
+            since = table.local.global_since
+            changes = [shipped(record, 0) for record in records if record.version.hlc > since]
             done = len(records) < OWN_RECORDS
             after = head if done else records[-1].sequence
             reached = Position(store.epoch, after)
@@ -310,6 +316,13 @@ class Bootstrapper:
         done: Plan | None = await self._around.durably(work)
         if done is not None:
             self._around.emit(BootstrapFinished(done.name, done.uid, done.items, tuple(sorted(done.owed))))
+
+
+def _forget(context: Context, uid: str) -> None:
+    """Drop the plan of a table that was dropped, unless it has come back, with a plan of its own."""
+    table = context.catalogue.by_uid.get(uid)
+    if table is None or table.record.dropped:
+        obligations.forget(context, uid)
 
 
 def _same(context: Context, table: Table) -> Table | None:

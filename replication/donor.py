@@ -82,12 +82,14 @@ def _range(
             fetch.uid, after, head, limit=records_max, origin=engine.settings.region
         )
     changes: list[Shipped] = []
-    total = 0
+    seen = total = 0
     for record in found:
         if changes and total > bytes_max:
             break
-        changes.append(shipped(record, 0))
-        total += len(record.key) + len(record.image or b"") + RECORD_OVERHEAD_BYTES
-    done = len(found) < records_max and len(changes) == len(found)
-    upto = head if done else changes[-1].sequence
+        seen += 1
+        if table is not None and record.version.hlc > table.local.global_since:
+            changes.append(shipped(record, 0))
+            total += len(record.key) + len(record.image or b"") + RECORD_OVERHEAD_BYTES
+    done = len(found) < records_max and seen == len(found)
+    upto = head if done else found[seen - 1].sequence
     return Records(fetch.number, fetch.uid, store.epoch, after, upto, done, changes)

@@ -16,8 +16,6 @@ import asyncio
 from collections import deque
 from typing import Final
 
-import msgspec
-
 from region.errors import ReplicationError
 from region.model import settings
 from region.model.change import Cursor
@@ -25,11 +23,23 @@ from replication import applier, obligations
 from replication.donor import Answer
 from replication.events import Applied, LinkParked, ResynchronisationNeeded
 from replication.lag import Latencies, LinkState, LinkStatus
-from replication.link import Backoff, Bootstrapping, StateTold, Surroundings, reason, silence, together, turn, wait
+from replication.link import (
+    Backoff,
+    Bootstrapping,
+    Patience,
+    StateTold,
+    Surroundings,
+    reason,
+    silence,
+    together,
+    turn,
+    wait,
+)
 from replication.message import (
     AHEAD,
     EPOCH,
     GAP,
+    REWOUND,
     Batch,
     Catalogue,
     Fetch,
@@ -46,13 +56,12 @@ from replication.message import (
 )
 from replication.parking import Parking
 from replication.pauses import FOREVER, INTO
+from replication.questions import Questions
 from replication.sink import Sink, Work
 from replication.transport import Connection
 
 TABLES: Final = "tables"
 """What is parked, for :meth:`Inlet.admits`: registers of tables; pieces of a table go by its uid."""
-ASKED_MAX: Final = 64
-"""How many pieces of tables are asked for at a time; the source refuses to remember more than it has a bound for."""
 
 
 class Inlet:
@@ -68,6 +77,7 @@ class Inlet:
         self._settings = surroundings.settings
         self._bootstrapping = bootstrapping
         self._backoff = Backoff(surroundings.settings, surroundings.rng)
+        self._patience = Patience(surroundings.settings)
         self._latencies = Latencies()
         self._again = asyncio.Event()
         self._work = asyncio.Event()
@@ -78,9 +88,7 @@ class Inlet:
         self._saved_at = 0.0
         self._heard_at: float | None = None
         self._states: deque[TableState] = deque()
-        self._fetches: dict[int, asyncio.Future[Answer]] = {}
-        self._asking = asyncio.Semaphore(ASKED_MAX)
-        self._numbers = 0
+        self._questions = Questions(peer, lambda: self._connection)
         self._head = 0
         self._watermark = 0
         self.changes = self.conflicts = self.connections = 0
@@ -153,7 +161,7 @@ class Inlet:
 
     async def _refused(self, frame: Refuse) -> bool:
         """Take a refusal: begin anew where nothing can be missing, else say loudly that something is."""
-        if frame.code not in (EPOCH, GAP, AHEAD):
+        if frame.code not in (EPOCH, GAP, AHEAD, REWOUND):
             raise ReplicationError(f"{self.peer} refuses: {frame.reason}")
         if not self._shares_tables():
             cursor = Cursor(self.peer, frame.epoch, frame.tail, 0)
@@ -175,6 +183,7 @@ class Inlet:
         self._sink, self._connection = sink, connection
         began = self._heard_at = loop.time()
         self.connections += 1
+        start = sink.position
         self._states.clear()
         self._work.clear()
         self._look_at_pauses(sink)
@@ -185,17 +194,16 @@ class Inlet:
                 self._receive(connection, sink),
                 self._apply(connection, sink),
                 self._tick(connection, sink),
-                silence(self.peer, lambda: self._heard_at or 0.0, self._settings.silence_ms),
+                silence(self.peer, lambda: self._heard_at or 0.0, self._patience.ms),
             )
         finally:
             self._backoff.lasted(loop.time() - began)
+            moved, behind = sink.position > start or self._questions.answered, sink.head > start or self._questions.open
+            self._patience.ended(moved=moved, behind=behind, quiet_s=loop.time() - (self._heard_at or began))
             self._head, self._watermark = sink.head, sink.watermark
             self.parking.forget()
             self._sink = self._connection = None
-            for future in self._fetches.values():
-                if not future.done():
-                    future.set_exception(ReplicationError(f"the connection to {self.peer} ended"))
-            self._fetches.clear()
+            self._questions.end()
 
     # The three tasks of a session.
 
@@ -219,9 +227,7 @@ class Inlet:
             self._states.extend(frame.tables)
             self._work.set()
         elif isinstance(frame, Snapshot | Records | FetchRefused):
-            future = self._fetches.pop(frame.number, None)
-            if future is not None and not future.done():
-                future.set_result(frame)
+            self._questions.answer(frame)
         else:
             raise ReplicationError(f"{self.peer} sent a {type(frame).__name__}")
 
@@ -314,23 +320,8 @@ class Inlet:
         return self._sink.watermark if self._sink else self._watermark
 
     async def fetch(self, frame: Fetch) -> Answer:
-        """Ask the peer for a piece of a table; ``frame.number`` is filled in here.
-
-        Raises:
-            ReplicationError: there is no connection, or it ended before the answer came.
-        """
-        async with self._asking:
-            if self._connection is None:
-                raise ReplicationError(f"{self.peer} is not connected")
-            self._numbers += 1
-            number = self._numbers
-            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            self._fetches[number] = future
-            try:
-                await self._connection.send(encode(msgspec.structs.replace(frame, number=number)))
-                return await future
-            finally:
-                self._fetches.pop(number, None)
+        """Ask the peer for a piece of a table; see :meth:`~replication.questions.Questions.ask`."""
+        return await self._questions.ask(frame)
 
     def poke(self) -> None:
         """Look again at once: a pause came or went, an operator forced the link, or it is worth trying to connect."""

@@ -37,6 +37,10 @@ READS_KEPT: Final = 4
 """How many reads of the log are kept for other links that ask for the same: links that are live ask alike."""
 
 
+PATIENCE_TIMES_MAX: Final = 32
+"""How many times the silence of the settings a sink bears at most, on a link that is slow."""
+
+
 class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a region replicates. ``peers`` are the replication URLs of the other regions; port 0 takes any free one."""
 
@@ -198,6 +202,23 @@ class Backoff:
         wait_ms = self._next_ms
         self._next_ms = min(2 * wait_ms, self._settings.backoff_max_ms)
         return wait_ms * self._rng.uniform(0.5, 1.0) / 1000
+
+
+class Patience:
+    """How long a sink bears silence: longer, up to a bound, where a frame is larger than the link carries in that time.
+
+    A batch that takes longer to arrive than the silence that a link is given up for would otherwise never arrive.
+    """
+
+    def __init__(self, settings: ReplicationSettings) -> None:
+        self._least_ms = self.ms = settings.silence_ms
+
+    def ended(self, *, moved: bool, behind: bool, quiet_s: float) -> None:
+        """Learn from a session: whether its position moved, whether there was more, how quiet it was at the end."""
+        if moved:
+            self.ms = max(self._least_ms, self.ms // 2)
+        elif behind and quiet_s * 1000 >= self.ms:
+            self.ms = min(2 * self.ms, PATIENCE_TIMES_MAX * self._least_ms)
 
 
 async def wait(event: asyncio.Event, seconds: float | None = None) -> bool:

@@ -46,19 +46,25 @@ _COMPRESSED_SEED: Final = crc32(bytes([FORMAT, _COMPRESSED]))
 GAP: Final = "gap"
 EPOCH: Final = "epoch"
 AHEAD: Final = "ahead"
+REWOUND: Final = "rewound"
 STRANGER: Final = "stranger"
 """Why a source refuses a subscriber: its cursor is behind the log's tail, belongs to another database file, is ahead of
-the log's head, or the subscriber is no configured peer (or asked for another region)."""
+the log's head, or was made with other records than the log holds now; or the subscriber is no configured peer (or asked
+for another region)."""
 
 
 class Subscribe(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """Sink to source, first: ship me what comes after my cursor. ``epoch`` is empty on first contact."""
+    """Sink to source, first: ship me what comes after my cursor. ``epoch`` is empty on first contact.
+
+    ``watermark`` is the cursor's: no change up to ``after`` that the sink knows of is later. 0: not known.
+    """
 
     sink: str
     origin: str
     epoch: str
     after: int
     window_bytes: int
+    watermark: int = 0
 
 
 class Welcome(msgspec.Struct, array_like=True, tag=2, frozen=True):

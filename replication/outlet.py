@@ -36,6 +36,8 @@ from replication.transport import Connection
 
 FETCHES_MAX: Final = 256
 COUNT_RECORDS: Final = 1000
+COMPARED_RECORDS: Final = 10_000
+"""How far back from a subscriber's cursor a record is looked for that tells whether the log is still the same."""
 COUNT_BYTES: Final = 4 << 20
 
 
@@ -91,10 +93,13 @@ class Outlet:
             limits=self._settings.limits,
             ships=self.is_member,
             name_of=self._name_of,
+            since=self._since,
             latencies=self._latencies,
             skew=self._skew,
         )
-        answer = source.subscribe(subscribe, engine.store.log_head(), engine.store.log_tail())
+        store = engine.store
+        last_hlc = store.last_hlc(self._around.region, subscribe.after, within=COMPARED_RECORDS)
+        answer = source.subscribe(subscribe, store.log_head(), store.log_tail(), last_hlc)
         if isinstance(answer, Refuse):
             if subscribe.epoch:
                 self.told.become(LinkState.NEEDS_RESYNCHRONISATION, answer.reason)
@@ -268,6 +273,10 @@ class Outlet:
     def _name_of(self, uid: str) -> str:
         table = self._around.engine.catalogue.by_uid.get(uid)
         return table.name if table else ""
+
+    def _since(self, uid: str) -> int:
+        table = self._around.engine.catalogue.by_uid.get(uid)
+        return table.local.global_since if table else 0
 
     def _refresh(self) -> None:
         source = self._source

@@ -15,7 +15,7 @@ import asyncio
 
 from region.engine import Engine
 from region.errors import AtollError, ReplicationError
-from region.events import Committed, Event
+from region.events import Committed, Event, TableChanged
 from region.randomness import Rng
 from replication.bootstrap import Bootstrapper
 from replication.events import LinkFailed
@@ -198,6 +198,9 @@ class Replication:
             self._engine.watermark()
             for outlet in self._outlets.values():
                 outlet.committed()
+        elif isinstance(event, TableChanged) and self._listener is not None:
+            # Whoever merged the table's registers may have been cancelled meanwhile: the commit alone is certain.
+            self._bootstrapper.table_changed(event.uid)
 
     async def _accept(self, connection: Connection) -> None:
         """Find out who subscribes, and serve."""

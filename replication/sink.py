@@ -101,7 +101,7 @@ class Sink:
     def subscribe(self) -> Subscribe:
         """Return the first frame of the link."""
         cursor = self.cursor
-        return Subscribe(self.region, self.origin, cursor.epoch, cursor.sequence, self._window_bytes)
+        return Subscribe(self.region, self.origin, cursor.epoch, cursor.sequence, self._window_bytes, cursor.watermark)
 
     def welcome(self, frame: Welcome) -> None:
         """Take the answer to it.

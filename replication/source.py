@@ -5,10 +5,10 @@ What: a :class:`Source` follows one subscriber through the log. :meth:`Source.re
 waiting for answers until the window of unacknowledged bytes is full.
 
 Invariants: ``position`` never goes back within a subscription and passes over a record only when the record was put
-into a batch or the subscriber is no member of its table; batches are contiguous (each one's ``after`` is the ``upto``
-of the frame before, batch or heartbeat), so that a sink notices a missing one. Only this region's own changes are
-shipped, so nothing ever travels in a circle. A watermark is sent only with a position at or past the sequence that it
-was read with.
+into a batch, or the subscriber is no member of its table, or its snapshot of the table includes it for certain;
+batches are contiguous (each one's ``after`` is the ``upto`` of the frame before, batch or heartbeat), so that a sink
+notices a missing one. Only this region's own changes are shipped, so nothing ever travels in a circle. A watermark is
+sent only with a position at or past the sequence that it was read with.
 
 Hazards: membership is judged as this region knows it when it reads; a replica that appears later fetches what was
 passed over (``replication.bootstrap``).
@@ -27,7 +27,19 @@ import msgspec
 from region.model import settings
 from region.model.change import ITEM, LogRecord
 from replication.lag import Latencies, Skew
-from replication.message import AHEAD, EPOCH, GAP, Ack, Batch, Heartbeat, Refuse, Shipped, Subscribe, Welcome
+from replication.message import (
+    AHEAD,
+    EPOCH,
+    GAP,
+    REWOUND,
+    Ack,
+    Batch,
+    Heartbeat,
+    Refuse,
+    Shipped,
+    Subscribe,
+    Welcome,
+)
 
 RECORD_OVERHEAD_BYTES = 96
 """What a record takes beside its key and image, roughly."""
@@ -67,7 +79,8 @@ class Source:
     """One subscriber of this region's log, from one Subscribe to the end of its connection.
 
     ``ships(uid)`` says whether the sink is a member of a table as far as is known here, ``name_of(uid)`` what it is
-    called.
+    called, ``since(uid)`` the hlc up to which this region's changes travel with snapshots alone
+    (``region.model.table.LocalState.global_since``).
     """
 
     def __init__(
@@ -79,6 +92,7 @@ class Source:
         limits: SourceLimits,
         ships: Callable[[str], bool],
         name_of: Callable[[str], str],
+        since: Callable[[str], int],
         latencies: Latencies,
         skew: Skew,
     ) -> None:
@@ -95,14 +109,21 @@ class Source:
         self._window_bytes = limits.window_bytes
         self._ships = ships
         self._name_of = name_of
+        self._since = since
         self._latencies = latencies
         self._skew = skew
         self._in_flight: deque[_InFlight] = deque()
         self._watermark = 0
         self._told = 0
 
-    def subscribe(self, frame: Subscribe, head: int, tail: int) -> Welcome | Refuse:
-        """Take a subscriber on from its cursor, or say why that cannot be."""
+    def subscribe(self, frame: Subscribe, head: int, tail: int, last_hlc: int = 0) -> Welcome | Refuse:
+        """Take a subscriber on from its cursor, or say why that cannot be.
+
+        ``last_hlc`` is that of this region's last record at or before the cursor, 0 where none is near. The cursor's
+        watermark is at or above it, because a watermark is sent with a position only once it has been; where it is
+        not, the records up to the cursor are not those that the subscriber has: an older copy of the file took its
+        place, or a power cut took the end of it, and others were written under the same sequences since.
+        """
         self.head = head
         if frame.epoch and frame.epoch != self.epoch:
             return Refuse(EPOCH, "the cursor belongs to another database file of this region", self.epoch, tail, head)
@@ -110,6 +131,9 @@ class Source:
             return Refuse(GAP, f"the log begins after {tail}, the cursor is at {frame.after}", self.epoch, tail, head)
         if frame.after > head:
             return Refuse(AHEAD, f"the log ends at {head}, the cursor is at {frame.after}", self.epoch, tail, head)
+        if 0 < frame.watermark < last_hlc:
+            why = f"the log was rewound, and written anew up to the cursor at {frame.after}"
+            return Refuse(REWOUND, why, self.epoch, tail, head)
         self.position = self.acknowledged = self._told = frame.after
         self._window_bytes = max(1, min(self._limits.window_bytes, frame.window_bytes))
         return Welcome(self.region, self.epoch, frame.after, head)
@@ -137,6 +161,7 @@ class Source:
         self._raise_watermark(records[-1].version.hlc, watermark)
         numbers: dict[str, int] = {}
         members: dict[str, bool] = {}
+        sinces: dict[str, int] = {}
         changes = []
         size = 0
         for record in records:
@@ -144,7 +169,8 @@ class Source:
             member = members.get(uid) if record.kind == ITEM else self._concerns(record)
             if member is None:
                 member = members[uid] = self._ships(uid)
-            if member:
+                sinces[uid] = self._since(uid)
+            if member and record.version.hlc > sinces.get(uid, 0):
                 changes.append(shipped(record, numbers.setdefault(uid, len(numbers))))
                 size += len(record.key) + len(record.image or b"") + RECORD_OVERHEAD_BYTES
         if not changes:

@@ -57,6 +57,9 @@ class LocalState(msgspec.Struct, frozen=True, kw_only=True):
     streams: tuple[Stream, ...] = ()
     """The streams that can still be read, oldest first; the last one may be enabled."""
     billing_changed_ms: int = 0
+    global_since: int = 0
+    """The hlc at which this region made the table global. Deletions before it left no tombstone here; so this region's
+    changes before it reach other replicas as the state that a snapshot finds, and never one by one."""
     extra: Mapping[str, Any] = {}
     """Settings of one region that have no field of their own, by the name of the operation family."""
 

@@ -74,7 +74,9 @@ def insert(context: Context, uid: str, name: str, registers: Registers, local: L
     if known is not None:
         # The replica was here before; its streams can still be read.
         before = known.local
-        local = msgspec.structs.replace(local, streams=before.streams, stream_label=before.stream_label)
+        local = msgspec.structs.replace(
+            local, streams=before.streams, stream_label=before.stream_label, global_since=before.global_since
+        )
     local = _follow_rest(context, name, {}, registers, msgspec.structs.replace(local, indexes=indexes))
     return _insert(context, TableRecord(id=UNNUMBERED, uid=uid, name=name, registers=dict(registers), local=local))
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from region.errors import ResourceInUseError, ResourceNotFoundError, ValidationError
 from region.model import settings
 from region.model.change import Response
@@ -211,6 +213,8 @@ def _apply(context: Context, table: Table, actions: Sequence[Action]) -> Table:
         else:
             values[name] = None
     local = table.local
+    if not table.replicated:
+        local = msgspec.structs.replace(local, global_since=hlc)
     end_ms = records.until(context)
     if end_ms:
         local = records.in_transition(local, UPDATING, end_ms)

@@ -26,6 +26,9 @@ _SELECT: Final = (
 )
 READ: Final = f"{_SELECT} ORDER BY sequence LIMIT ?"
 READ_ORIGIN: Final = f"{_SELECT} AND origin = ? ORDER BY sequence LIMIT ?"
+LAST_HLC: Final = (
+    "SELECT hlc FROM log WHERE sequence <= ? AND sequence > ? AND origin = ? ORDER BY sequence DESC LIMIT 1"
+)
 READ_TABLE: Final = (
     f"{_SELECT} AND sequence <= ? AND table_id = ? AND kind = {ITEM} AND origin = ? ORDER BY sequence LIMIT ?"
 )

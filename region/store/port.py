@@ -71,6 +71,9 @@ class Reader(Protocol):
     def log_tail(self) -> int:
         """Return the sequence before the first record still kept: a reader whose cursor is below it has a gap."""
 
+    def last_hlc(self, origin: str, upto: int, *, within: int) -> int:
+        """Return the hlc of an origin's last record among the ``within`` records up to ``upto``, 0 if there is none."""
+
     def cursors(self) -> dict[str, Cursor]:
         """Return how far each origin's log has been applied here."""
 

@@ -152,6 +152,11 @@ class SqliteReader:
         tail: int = self._execute(log.TAIL).get
         return tail
 
+    @reading("reading the change log")
+    def last_hlc(self, origin: str, upto: int, *, within: int) -> int:
+        """Return the hlc of an origin's last record among the ``within`` records up to ``upto``, 0 if there is none."""
+        return self._execute(log.LAST_HLC, (upto, upto - within, origin)).get or 0
+
     @reading("reading the cursors")
     def cursors(self) -> dict[str, Cursor]:
         """Return how far each origin's log has been applied here."""

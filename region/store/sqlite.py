@@ -240,6 +240,10 @@ class SqliteStore:
         """Return the sequence before the first record still kept."""
         return self._reader().log_tail()
 
+    def last_hlc(self, origin: str, upto: int, *, within: int) -> int:
+        """Return the hlc of an origin's last record among the ``within`` records up to ``upto``, 0 if there is none."""
+        return self._reader().last_hlc(origin, upto, within=within)
+
     def cursors(self) -> dict[str, Cursor]:
         """Return how far each origin's log has been applied here."""
         return self._reader().cursors()

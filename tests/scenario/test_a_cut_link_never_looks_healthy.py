@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
 from fleet import EAST, NORTH, WEST, Fleet, eventually
-from weather import Cut, Storm
+from weather import Cut, Narrow, Storm
 
+from region.engine import Work
 from region.events import Event
 from replication import LinkState
 from replication.events import Applied, LinkFailed, LinkStateChanged
+from replication.link import turn
 
 
 async def test_silence_makes_both_ends_unreachable_and_numbers_grow_until_the_heal(fleet: Fleet) -> None:
@@ -109,3 +113,38 @@ async def test_a_connection_killed_in_the_middle_of_a_batch_goes_on_from_the_cur
     assert len(west.rows() or ()) == 200
     assert east.link(EAST, WEST).connections == 2
     assert [it.after for it in west.seen(LinkStateChanged) if it.source == EAST].count(LinkState.UNREACHABLE) == 1
+
+
+async def test_a_batch_that_takes_longer_than_the_silence_that_is_borne_arrives_all_the_same(fleet: Fleet) -> None:
+    east, west = [await fleet.add(name, silence_ms=400) for name in (EAST, WEST)]
+    await fleet.global_table(EAST, WEST)
+    fleet.network.faults = Narrow(WEST, bytes_per_s=90_000)
+    await east.put("large", text="".join(chr(0x4E00 + n * 7919 % 20000) for n in range(30_000)))
+    await fleet.converged()
+    assert west.seen(LinkFailed), "the link was given up at first"
+
+
+async def test_a_table_asked_for_while_a_connection_tears_is_fetched_over_the_next_one(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    east, west = [await fleet.add(name) for name in (EAST, WEST)]
+    await fleet.connected()
+    await east.create_table()
+    await east.put("a")
+    transact = west.engine.transact
+    removals: list[asyncio.Task[None]] = []
+
+    async def torn(work: Work) -> Any:
+        result = await transact(work)
+        if "songs" in west.engine.catalogue.by_name and not removals:
+            removals.append(asyncio.ensure_future(west.replication.remove_peer(EAST)))
+            for _ in range(10):
+                await turn()
+        return result
+
+    monkeypatch.setattr(west.engine, "transact", torn)
+    await east.add_replica(WEST)
+    await eventually(lambda: bool(removals) and removals[0].done(), "the link has ended while it merged the table")
+    west.replication.add_peer(EAST, east.url)
+    await fleet.active("songs", EAST, WEST)
+    await fleet.converged()

@@ -1,4 +1,4 @@
-"""A peer that connects again and again is served on its newest connection alone; a peer that is gone is not waited for."""
+"""A peer that connects again and again is served on its newest connection alone; one that is gone is not waited for."""
 
 from __future__ import annotations
 

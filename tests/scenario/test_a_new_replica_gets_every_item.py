@@ -189,3 +189,41 @@ async def test_a_region_learns_of_a_replica_from_its_question_alone(fleet: Fleet
     await eventually(lambda: len(north.rows() or ()) == 1, "west ships to north")
     fleet.network.faults = Cut()
     await fleet.converged()
+
+
+async def test_what_was_deleted_before_the_table_was_global_leaves_no_trace_anywhere(fleet: Fleet) -> None:
+    east, west, north = [await fleet.add(name) for name in (EAST, WEST, NORTH)]
+    await fleet.connected()
+    east.replication.pause("out", WEST)
+    await east.create_table()
+    for key in ("gone", "stays"):
+        await east.put(key)
+    await east.delete("gone")
+    await east.add_replica(WEST)
+    east.replication.resume()
+    await fleet.active(TABLE, EAST, WEST)
+    await west.add_replica(NORTH)
+    await fleet.active(TABLE, EAST, WEST, NORTH)
+    await east.delete("stays")
+    await fleet.converged()
+    assert [image for image, *_ in (north.rows() or {}).values()] == [None]
+
+
+async def test_a_replica_that_comes_back_does_not_bring_what_was_deleted_before_the_table_was_global(
+    fleet: Fleet,
+) -> None:
+    east, west = [await fleet.add(name) for name in (EAST, WEST)]
+    await fleet.connected()
+    await east.create_table()
+    for key in ("gone", "stays"):
+        await east.put(key)
+    await east.delete("gone")
+    await east.add_replica(WEST)
+    await fleet.active(TABLE, EAST, WEST)
+    await west.remove_replica(EAST)
+    await eventually(lambda: east.rows() is None, "east has dropped it")
+    await fleet.active(TABLE, WEST)
+    await west.add_replica(EAST)
+    await fleet.active(TABLE, EAST, WEST)
+    await fleet.converged()
+    assert len(east.rows() or ()) == 1

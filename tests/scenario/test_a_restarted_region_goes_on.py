@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from fleet import EAST, NORTH, TABLE, WEST, Fleet, eventually
+from weather import Cut
 
 from replication import LinkState
 from replication.events import BootstrapStarted, ResynchronisationNeeded
@@ -79,3 +80,31 @@ async def test_a_region_restored_from_an_old_copy_is_noticed(fleet: Fleet, tmp_p
     await eventually(
         lambda: east.link(WEST, EAST).state is LinkState.NEEDS_RESYNCHRONISATION, "east is ahead of west's log"
     )
+
+
+async def test_a_region_restored_from_an_old_copy_is_noticed_though_it_has_written_more_since(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    east = await fleet.add(EAST)
+    west = await fleet.add(WEST, path=tmp_path / "west")
+    await fleet.global_table(EAST, WEST)
+    await fleet.converged()
+    await fleet.regions.pop(WEST).stop()
+    shutil.copy(tmp_path / "west", tmp_path / "copy")
+    west = await fleet.add(WEST, path=tmp_path / "west")
+    for n in range(20):
+        await west.put(f"k{n}")
+    await fleet.converged()
+    await fleet.regions.pop(WEST).stop()
+    cut = Cut(EAST)
+    fleet.network.faults = cut
+    west = await fleet.add(WEST, path=tmp_path / "copy")
+    west.source.set_offset(2000)  # Nobody restores a file within the reserve of the clock's ceiling.
+    for n in range(40):
+        await west.put(f"other {n}")
+    cut.heal()
+    await eventually(
+        lambda: east.link(WEST, EAST).state is LinkState.NEEDS_RESYNCHRONISATION, "west's log is another one"
+    )
+    assert "rewound" in east.link(WEST, EAST).detail
+    assert not any(image and b"other" in image for image, *_ in (east.rows() or {}).values())

@@ -60,3 +60,17 @@ class Storm:
             return Fate(tear=True)
         copies = 2 if roll < self._tear + self._duplicate else 1
         return Fate(delay_s=self._random.uniform(0, self._delay_s), copies=copies)
+
+
+class Narrow:
+    """What goes into one region takes a time for each byte."""
+
+    def __init__(self, region: str, *, bytes_per_s: float) -> None:
+        self._region = region
+        self._bytes_per_s = bytes_per_s
+
+    def refuses(self, caller: str, callee: str) -> bool:
+        return False
+
+    def fate(self, sender: str, receiver: str, frame: bytes) -> Fate:
+        return Fate(delay_s=len(frame) / self._bytes_per_s if receiver == self._region else 0.0)

@@ -37,6 +37,7 @@ def record(
 
 def new_source(limits: SourceLimits | None = None) -> Source:
     return Source(
+        since=lambda uid: 0,
         region=EAST,
         sink=WEST,
         epoch=EPOCH_ID,
