@@ -75,9 +75,15 @@ def describe(region: Replica, arn: str, **more: Any) -> dict[str, Any]:
 
 
 def shards(region: Replica, arn: str) -> list[dict[str, Any]]:
-    """Return a stream's shards."""
-    found: list[dict[str, Any]] = describe(region, arn)["Shards"]
-    return found
+    """Return all shards of a stream, the oldest first, page by page."""
+    found: list[dict[str, Any]] = []
+    start: dict[str, Any] = {}
+    while True:
+        page = describe(region, arn, **start)
+        found += page["Shards"]
+        if "LastEvaluatedShardId" not in page:
+            return found
+        start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
 
 
 def iterator(region: Replica, arn: str, shard: str, kind: str = "TRIM_HORIZON", **more: Any) -> str:
