@@ -187,5 +187,3 @@ def attributes_lost(winner: bytes | None, loser: bytes | None) -> tuple[str, ...
         return ()
     kept = images.decode(winner) if winner is not None else {}
     return tuple(sorted(name for name, value in images.decode(loser).items() if kept.get(name) != value))
-
-

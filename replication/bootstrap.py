@@ -201,9 +201,7 @@ class Bootstrapper:
             self._fetching[inlet.peer] -= 1
             await ended([asked])
 
-    def _ask(
-        self, table: Table, inlet: Inlet, after: bytes, *, first: bool
-    ) -> asyncio.Task[Answer]:
+    def _ask(self, table: Table, inlet: Inlet, after: bytes, *, first: bool) -> asyncio.Task[Answer]:
         registers = settings.encode(self._current(table).registers)
         fetch = Fetch(0, table.uid, table.name, registers, after, first, None, "")
         return asyncio.ensure_future(inlet.fetch(fetch))

@@ -78,9 +78,7 @@ def _range(
         after = 0
     found: list[LogRecord] = []
     if table is not None:
-        found = store.read_table_log(
-            fetch.uid, after, head, limit=records_max, origin=engine.settings.region
-        )
+        found = store.read_table_log(fetch.uid, after, head, limit=records_max, origin=engine.settings.region)
     changes: list[Shipped] = []
     seen = total = 0
     for record in found:

@@ -133,9 +133,7 @@ class Surroundings:
         records = store.read_log(read.after, limit=read.limit, bytes_max=read.bytes_max, origin=self.region)
         while records and records[-1].group is not None:
             group = records[-1].group
-            more = store.read_log(
-                records[-1].sequence, limit=read.limit, bytes_max=read.bytes_max, origin=self.region
-            )
+            more = store.read_log(records[-1].sequence, limit=read.limit, bytes_max=read.bytes_max, origin=self.region)
             same = [record for record in more if record.group == group]
             records = records + same
             if len(same) < len(more) or not more:

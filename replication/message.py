@@ -246,9 +246,7 @@ class FetchRefused(msgspec.Struct, array_like=True, tag=11, frozen=True):
     truncated: bool
 
 
-Frame = (
-    Subscribe | Welcome | Refuse | Catalogue | Batch | Ack | Heartbeat | Fetch | Snapshot | Records | FetchRefused
-)
+Frame = Subscribe | Welcome | Refuse | Catalogue | Batch | Ack | Heartbeat | Fetch | Snapshot | Records | FetchRefused
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Any]] = msgspec.msgpack.Decoder(Frame)

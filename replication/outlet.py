@@ -157,9 +157,7 @@ class Outlet:
         self._peer_state = frame.state
         if settled.records:
             self.changes += settled.records
-            self._around.emit(
-                Delivered(self._around.region, self.peer, settled.records, max(0, settled.latency_ms))
-            )
+            self._around.emit(Delivered(self._around.region, self.peer, settled.records, max(0, settled.latency_ms)))
         if full:
             self._wake.set()
         self._progressed()
@@ -233,9 +231,7 @@ class Outlet:
             clock = engine.clock
             if clock.drift_ms(obligations.latest(registers)) > clock.drift.park_ms:
                 return FetchRefused(fetch.number, "the table's settings are ahead of the clock here", truncated=False)
-            await self._around.durably(
-                lambda context: obligations.merge(context, fetch.uid, fetch.name, registers)
-            )
+            await self._around.durably(lambda context: obligations.merge(context, fetch.uid, fetch.name, registers))
             self._planned()
         return donor.answer(
             engine, fetch, self.peer, records_max=self._settings.batch_records, bytes_max=self._settings.batch_bytes

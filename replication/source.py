@@ -145,9 +145,7 @@ class Source:
         room = self._window_bytes - self.in_flight_bytes
         return Read(self.position, self._limits.batch_records, min(self._limits.batch_bytes, room))
 
-    def batch(
-        self, records: Sequence[LogRecord], head: int, watermark: tuple[int, int], now_ms: int
-    ) -> Batch | None:
+    def batch(self, records: Sequence[LogRecord], head: int, watermark: tuple[int, int], now_ms: int) -> Batch | None:
         """Take the rows of one :meth:`read`; return the frame to send, or ``None`` if none of them is for this sink.
 
         ``head`` was read from the store before the rows. ``watermark`` is the engine's ``(hlc, sequence)``.

@@ -29,9 +29,7 @@ CLOSE_TIMEOUT_S: Final = 0.1
 class _WebSocketConnection:
     """Either end of a WebSocket."""
 
-    def __init__(
-        self, stream: aiohttp.ClientWebSocketResponse[bool] | web.WebSocketResponse, peer: str
-    ) -> None:
+    def __init__(self, stream: aiohttp.ClientWebSocketResponse[bool] | web.WebSocketResponse, peer: str) -> None:
         self._stream: Any = stream
         self._peer = peer
         self._closed = False

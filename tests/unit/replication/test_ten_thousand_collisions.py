@@ -106,9 +106,9 @@ def test_writes_delivered_long_after_each_other_and_out_of_order_still_end_alike
         for sink, origin, change in in_flight:
             await sink.receive(origin, [change])
         assert all_[0].rows() == all_[1].rows() == all_[2].rows(), f"seed {SEED + 1}"
-        for key, writes in made.items():
-            stored = held(all_[0], key)
+        for place, writes in made.items():
+            stored = held(all_[0], place)
             winner = max(writes)
-            assert (stored.version.timestamp, stored.image) == (winner, writes[winner]), f"seed {SEED + 1}: {key!r}"
+            assert (stored.version.timestamp, stored.image) == (winner, writes[winner]), f"seed {SEED + 1}: {place!r}"
 
     play(scenario)
