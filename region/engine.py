@@ -41,6 +41,9 @@ _Outcome = tuple[Done, Any, AtollError | None]
 
 INTERNAL_ERROR: Final = "The request processing has failed because of an unknown error, exception or failure."
 PROGRESS_RETRY_MS: Final = 1000
+GROUP_MAX: Final = 256
+GATHERING_TICKS_MAX: Final = 16
+"""A group is run when it is as large as this, or has been gathered for as many ticks of the event loop."""
 
 
 class _Job:
@@ -82,6 +85,9 @@ class Engine:
         self._gate = Gate(settings.region) if settings.throttling else None
         self._waiting: list[_Job] = []
         self._scheduled = False
+        self._crowd = 0
+        self._seen = 0
+        self._ticks = 0
         self._committing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._progressing = False
@@ -192,12 +198,30 @@ class Engine:
         self._scheduled = False
         if not self._waiting or self._committing is not None:
             return
+        if self._gathering():
+            self._schedule()
+            return
         if self.defect is not None:
             self._refuse_waiting()
             return
         self._run_group(self._take())
         if self._waiting:
             self._schedule()
+
+    def _gathering(self) -> bool:
+        """Whether to let one more tick go by, because the last one brought more writes and so may the next.
+
+        Clients that were answered by one commit send their next requests within the same few hundred microseconds,
+        a few in each tick. A commit for all of them costs a third of several; one writer alone never waits.
+        """
+        waiting = len(self._waiting)
+        if self._crowd > 1 and self._seen < waiting < GROUP_MAX and self._ticks < GATHERING_TICKS_MAX:
+            self._seen = waiting
+            self._ticks += 1
+            return True
+        self._crowd = waiting
+        self._seen = self._ticks = 0
+        return False
 
     def _run_group(self, group: list[_Job]) -> None:
         context = self._context(self._catalogue.draft(), begin=True)
