@@ -60,6 +60,12 @@ def partition(hash_values: tuple[AttributeValue, ...]) -> bytes:
     return blake2b(encoded, digest_size=HASH_BYTES).digest() + encoded
 
 
+def primary(hash_value: AttributeValue, range_value: AttributeValue) -> bytes:
+    """Return the key of an item with one hash and one range attribute, as nearly all have."""
+    encoded = encode(hash_value)
+    return blake2b(encoded, digest_size=HASH_BYTES).digest() + encoded + encode(range_value)
+
+
 def key(hash_values: tuple[AttributeValue, ...], range_values: tuple[AttributeValue, ...]) -> bytes:
     """Return the whole key of an item or an index entry."""
     return partition(hash_values) + b"".join(map(encode, range_values))

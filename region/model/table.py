@@ -28,6 +28,9 @@ UPDATING: Final = "UPDATING"
 DELETING: Final = "DELETING"
 ACTIVE: Final = "ACTIVE"
 
+_SHORT: Final = limits.SORT_KEY_BYTES_MAX // 4
+"""A text of so many characters is within every limit of a key, whatever they are."""
+
 
 class IndexState(msgspec.Struct, frozen=True):
     """What one region knows of one of its indexes: its number in the store, and how far its backfill has come."""
@@ -259,12 +262,16 @@ class Table:
 
     def _encode_key(self, item: Item) -> bytes:
         hash_value = item[self.hash_name]
-        _check_key_value(self.hash_name, hash_value, hash_key=True)
+        text = hash_value.get("S")
+        if text is None or not 0 < len(text) <= _SHORT:
+            _check_key_value(self.hash_name, hash_value, hash_key=True)
         if self.range_name is None:
             return keys.partition((hash_value,))
         range_value = item[self.range_name]
-        _check_key_value(self.range_name, range_value, hash_key=False)
-        return keys.partition((hash_value,)) + keys.encode(range_value)
+        text = range_value.get("S")
+        if text is None or not 0 < len(text) <= _SHORT:
+            _check_key_value(self.range_name, range_value, hash_key=False)
+        return keys.primary(hash_value, range_value)
 
     def key_attributes(self, item: Item) -> Item:
         """Return the primary key attributes of an item."""
@@ -293,7 +300,7 @@ def _check_key_value(name: str, value: AttributeValue, *, hash_key: bool) -> Non
 
 def _check_key_size(value: AttributeValue, *, hash_key: bool) -> None:
     ((kind, content),) = value.items()
-    if len(content) * 4 <= limits.SORT_KEY_BYTES_MAX:
+    if len(content) <= _SHORT:
         return
     size = values.text_size(content) if kind == "S" else values.binary_size(content)
     if hash_key and size > limits.PARTITION_KEY_BYTES_MAX:

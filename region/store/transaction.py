@@ -16,7 +16,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
 
-from region.errors import StoreError, require
+from region.errors import DefectError, StoreError, require
 from region.model import image as images
 from region.model import limits, settings
 from region.model.change import (
@@ -238,7 +238,8 @@ class SqliteTransaction(SqliteReader):
             execute(plan.delete, (key,))
         old_image = None
         if incumbent is not None:
-            require(self._changes() == 1, f"a change of an item of {table.name} names an incumbent that is not stored")
+            if self._changes() != 1:
+                raise DefectError(f"a change of an item of {table.name} names an incumbent that is not stored")
             old_image = incumbent.image
             if old_image is not None:
                 self._count(table.id, -1 if image is None else 0, size - incumbent.size)

@@ -99,3 +99,8 @@ def test_segments_split_many_partitions_evenly() -> None:
         key = keys.partition(({"S": f"user-{number}"},))
         counts[next(i for i, (lower, upper) in enumerate(bounds) if lower <= key and (not upper or key < upper))] += 1
     assert max(counts) < 1.2 * min(counts)
+
+
+@given(SCALARS, SCALARS)
+def test_the_key_of_an_item_is_that_of_its_two_attributes(first: dict[str, str], second: dict[str, str]) -> None:
+    assert keys.primary(first, second) == keys.key((first,), (second,))
