@@ -40,6 +40,8 @@ RegionName = Annotated[
 ]
 Account = Annotated[str, Meta(pattern=r"^[0-9]{12}$", description="an AWS account number: 12 digits, in quotes")]
 Switch = Annotated[bool, Meta(description="true or false")]
+SWITCH_WORDS: Final = {"on": True, "off": False}
+"""How people write a switch too; TOML wants these in quotes."""
 Texts = Annotated[dict[str, str], Meta(description="names with a text each")]
 
 
@@ -268,6 +270,8 @@ def parse(setting: Setting, text: str, where: str) -> Any:
 
 
 def _convert(setting: Setting, value: Any, where: str, *, strict: bool) -> Any:
+    if setting.type == Switch and isinstance(value, str):
+        value = SWITCH_WORDS.get(value.lower(), value)
     try:
         return msgspec.convert(value, setting.type, strict=strict)
     except msgspec.ValidationError as error:

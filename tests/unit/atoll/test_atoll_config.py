@@ -42,6 +42,16 @@ def test_tables_of_names_are_written_with_equals_and_commas_in_the_environment()
     assert loaded.replication.peers == {"eu-west-1": "ws://a:1?x=y", "ap-northeast-1": "ws://b:2"}
 
 
+@pytest.mark.parametrize(("word", "state"), [("on", True), ("ON", True), ("off", False), ("true", True), ("0", False)])
+def test_a_switch_may_be_on_or_off_in_the_environment(word: str, state: bool) -> None:
+    assert config.load(environment={"ATOLL_THROTTLING": word}).throttling is state
+
+
+def test_a_switch_may_be_on_or_off_in_a_file(tmp_path: Path) -> None:
+    assert config.load(write(tmp_path, 'throttling = "on"\n')).throttling
+    assert not config.load(write(tmp_path, 'throttling = "off"\n')).throttling
+
+
 def test_other_variables_with_our_prefix_are_left_alone() -> None:
     assert config.load(None, {"ATOLL_CLUSTER": "x", "ATOLL_BENCH_PEERS": "y"}) == config.Config()
 
