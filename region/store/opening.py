@@ -20,7 +20,9 @@ from region.store import schema
 from region.store.failure import failure
 
 _SYNCHRONOUS: Final = {"full": "FULL", "normal": "NORMAL", "memory": "OFF"}
-_CACHE_KIB: Final = 64 * 1024
+_CACHE_KIB: Final = 208 * 1024
+"""Room for the inner pages of a million items of 1 KB, which hold whole rows: with half of it every read of a large
+table waits for several pages. It is taken as it is used."""
 _READER_CACHE_KIB: Final = 4 * 1024
 _CHECKPOINT_PAGES: Final = 1000
 _BUSY_TIMEOUT_MS: Final = 1000
