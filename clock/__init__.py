@@ -1,11 +1,11 @@
 """Time for a fleet without a common clock: hybrid logical clocks and their timestamps; see ``clock/DESIGN.md``."""
 
-from clock.hlc import ClockTooFarAhead, Drift, DriftBounds, HybridLogicalClock
+from clock.hlc import ClockTooFarAheadError, Drift, DriftBounds, HybridLogicalClock
 from clock.source import ManualClock, PhysicalClock, SkewedClock, SystemClock
 from clock.timestamp import Timestamp, counter, hlc_of, wall_ms
 
 __all__ = [
-    "ClockTooFarAhead",
+    "ClockTooFarAheadError",
     "Drift",
     "DriftBounds",
     "HybridLogicalClock",

@@ -61,7 +61,7 @@ class DriftBounds:
             raise ValueError(f"drift bounds must satisfy 0 <= warn_ms ({self.warn_ms}) <= park_ms ({self.park_ms})")
 
 
-class ClockTooFarAhead(Exception):  # noqa: N818  # the condition that the design, alarms and operators call so
+class ClockTooFarAheadError(Exception):
     """A remote timestamp is ahead of the wall clock by more than the park bound; the clock was not moved."""
 
     def __init__(self, hlc: int, drift_ms: int, park_ms: int) -> None:
@@ -134,10 +134,10 @@ class HybridLogicalClock:
         """Lift the clock over a remote hlc, so that all that is issued from here on is later. Does not tick.
 
         Raises:
-            ClockTooFarAhead: it is beyond the park bound, and not forced.
+            ClockTooFarAheadError: it is beyond the park bound, and not forced.
         """
         if not force and (drift_ms := self.drift_ms(hlc)) > self.drift.park_ms:
-            raise ClockTooFarAhead(hlc, drift_ms, self.drift.park_ms)
+            raise ClockTooFarAheadError(hlc, drift_ms, self.drift.park_ms)
         if hlc > self._last:
             if hlc > self._ceiling:
                 self._reserve(hlc)

@@ -18,9 +18,9 @@ from region.model.change import Response
 from region.model.table import Table
 from region.model.values import Item
 from region.operation import parameters
-from region.operation.consumption import Consumption, has_local_indexes, read_units
+from region.operation.consumption import Consumption, read_units
 from region.operation.context import Context
-from region.operation.items import item_collection_metrics
+from region.operation.items import collections_written
 
 _MORE_THAN_ONE = (
     "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
@@ -128,7 +128,7 @@ def batch_write_item(context: Context, request: dict[str, Any]) -> Response:
             consumption.add_write(old_item, incumbent.size if incumbent else 0, write.item, write.size)
     response: Response = {"UnprocessedItems": {}}
     if request.get("ReturnItemCollectionMetrics") == "SIZE":
-        metrics = _collection_metrics(context, writes)
+        metrics = collections_written(context, ((write.name, write.table, write.key_item) for write in writes))
         if metrics:
             response["ItemCollectionMetrics"] = metrics
     return _with_capacity(response, request, list(consumed.values()))
@@ -163,17 +163,6 @@ def plan_writes(context: Context, items: dict[str, list[dict[str, Any]]]) -> lis
         seen.add((table.id, key))
         writes.append(_Write(name, table, key, key_item, item_or_none, size))
     return writes
-
-
-def _collection_metrics(context: Context, writes: list[_Write]) -> dict[str, list[dict[str, Any]]]:
-    metrics: dict[str, list[dict[str, Any]]] = {}
-    measured: set[tuple[int, str]] = set()
-    for write in writes:
-        collection = (write.table.id, str(write.key_item[write.table.hash_name]))
-        if has_local_indexes(write.table) and collection not in measured:
-            measured.add(collection)
-            metrics.setdefault(write.name, []).append(item_collection_metrics(context, write.table, write.key_item))
-    return metrics
 
 
 def _with_capacity(response: Response, request: dict[str, Any], consumed: list[Consumption]) -> Response:

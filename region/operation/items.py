@@ -10,7 +10,7 @@ Source: AWS API reference of the four operations; facts on return values, "UPDAT
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from region.errors import ConditionalCheckFailedError, ValidationError
@@ -254,3 +254,17 @@ def item_collection_metrics(context: Context, table: Table, item: Item) -> dict[
         upper = keys.successor(prefix)
         size = sum(entry.size for source in sources for entry in context.reader.scan(table, source, prefix, upper))
     return collection_metrics(table, item, size)
+
+
+def collections_written(
+    context: Context, written: Iterable[tuple[str, Table, Item]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure every collection that several writes belong to, once, by the name under which its table was given."""
+    metrics: dict[str, list[dict[str, Any]]] = {}
+    measured: set[tuple[int, str]] = set()
+    for called, table, item in written:
+        collection = (table.id, str(item[table.hash_name]))
+        if has_local_indexes(table) and collection not in measured:
+            measured.add(collection)
+            metrics.setdefault(called, []).append(item_collection_metrics(context, table, item))
+    return metrics

@@ -31,7 +31,7 @@ from region.operation.context import Context
 from region.operation.partiql_binding import Bound, bind, normalise_parameters, table_of, writes
 from region.operation.partiql_reads import select, single
 from region.operation.partiql_writes import Prepared
-from region.operation.transaction_actions import ActionError, Effect, Get, Place
+from region.operation.transaction_actions import ActionError, Effect, Get, Place, perform
 from region.partiql import Exists, Select
 
 _EXISTS: Final = "EXISTS can only be used in ExecuteTransaction write requests."
@@ -70,7 +70,7 @@ def execute_statement(context: Context, request: dict[str, Any]) -> Response:
         effect = writing.evaluate(prepared, place, context.reader.get(place.table, place.key))
     except ActionError as error:
         raise writing.as_error(error) from None
-    writing.apply(context, effect)
+    perform(context, effect)
     item = writing.returned(prepared, effect)
     response: Response = {"Items": [] if item is None else [item]}
     mode = request.get("ReturnConsumedCapacity")
@@ -133,7 +133,7 @@ class _Task:
             incumbent = context.reader.get(self.place.table, self.place.key)
             if isinstance(self._action, Prepared):
                 effect = writing.evaluate(self._action, self.place, incumbent)
-                writing.apply(context, effect)
+                perform(context, effect)
                 self.cost = _cost(effect)
                 item = writing.returned(self._action, effect)
             elif self._action is not None:

@@ -18,7 +18,6 @@ from region.errors import ConditionalCheckFailedError, DuplicateItemError, Dynam
 from region.expression import Condition, touched, update_of
 from region.expression.binding import value_of
 from region.expression.syntax import ConditionTree, Function, Path, conjunction, disjunction
-from region.model import image as images
 from region.model import values
 from region.model.change import StoredItem
 from region.model.table import Table
@@ -78,19 +77,6 @@ def evaluate(prepared: Prepared, place: Place, incumbent: StoredItem | None) -> 
         if isinstance(prepared.bound.statement, Insert) and error.code == _CONDITION_FAILED:
             raise ActionError(DUPLICATE, _DUPLICATE_MESSAGE) from None
         raise
-
-
-def apply(context: Context, effect: Effect) -> None:
-    """Write what was found out."""
-    context.write(
-        effect.table,
-        effect.key,
-        None if effect.item is None else images.encode(effect.item),
-        effect.size,
-        effect.incumbent,
-        item=effect.item,
-        old_item=effect.old_item,
-    )
 
 
 def returned(prepared: Prepared, effect: Effect) -> Item | None:

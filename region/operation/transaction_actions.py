@@ -231,3 +231,17 @@ def _outcome(write: Write, table: Table, old_item: Item | None) -> tuple[Item | 
     if write.kind == PUT:
         return write.item, write.size
     return None, 0
+
+
+def perform(context: Context, effect: Effect, *, group: str | None = None) -> None:
+    """Write what was found out about one action."""
+    context.write(
+        effect.table,
+        effect.key,
+        None if effect.item is None else images.encode(effect.item),
+        effect.size,
+        effect.incumbent,
+        item=effect.item,
+        old_item=effect.old_item,
+        group=group,
+    )

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from region.errors import TransactionCanceledError
 from region.model.change import StoredItem
-from region.operation.consumption import Consumption, has_local_indexes, read_units, write_units
+from region.operation.consumption import Consumption, read_units, write_units
 from region.operation.context import Context
-from region.operation.items import item_collection_metrics
+from region.operation.items import collections_written
 from region.operation.transaction_actions import CHECK, ActionError, Effect, Place
 
 COST_FACTOR: Final = 2
@@ -95,15 +95,10 @@ def collection_metrics(context: Context, effects: Iterable[Effect], wanted: str 
     """Return the ``ItemCollectionMetrics`` member: every collection that was written to, once, by table."""
     if wanted != "SIZE":
         return {}
-    metrics: dict[str, list[dict[str, Any]]] = {}
-    measured: set[tuple[int, str]] = set()
-    for effect in effects:
-        table, item = effect.table, effect.write.item
-        if effect.write.kind == CHECK or not has_local_indexes(table):
-            continue
-        collection = (table.id, str(item[table.hash_name]))
-        if collection not in measured:
-            measured.add(collection)
-            called = effect.write.request["TableName"]
-            metrics.setdefault(called, []).append(item_collection_metrics(context, table, item))
+    written = (
+        (effect.write.request["TableName"], effect.table, effect.write.item)
+        for effect in effects
+        if effect.write.kind != CHECK
+    )
+    metrics = collections_written(context, written)
     return {"ItemCollectionMetrics": metrics} if metrics else {}

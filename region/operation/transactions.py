@@ -35,6 +35,7 @@ from region.operation.transaction_actions import (
     Write,
     evaluate,
     locate,
+    perform,
     read_gets,
     read_writes,
 )
@@ -100,16 +101,7 @@ def carry_out(context: Context, effects: Iterable[Effect], token: ClientToken | 
     group = context.rng.token(GROUP_BYTES)
     for effect in effects:
         if effect.write.kind != CHECK:
-            context.write(
-                effect.table,
-                effect.key,
-                None if effect.item is None else images.encode(effect.item),
-                effect.size,
-                effect.incumbent,
-                item=effect.item,
-                old_item=effect.old_item,
-                group=group,
-            )
+            perform(context, effect, group=group)
     tokens.remember(context, token)
 
 

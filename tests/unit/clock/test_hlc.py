@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from clock import (
-    ClockTooFarAhead,
+    ClockTooFarAheadError,
     Drift,
     DriftBounds,
     HybridLogicalClock,
@@ -291,7 +291,7 @@ def test_a_timestamp_beyond_the_park_bound_is_refused_until_time_catches_up() ->
     source = ManualClock(NOON)
     clock = make_clock(source)
     before, remote = clock.now(), hlc_of(NOON + 5001)
-    with pytest.raises(ClockTooFarAhead, match="5001 ms ahead") as caught:
+    with pytest.raises(ClockTooFarAheadError, match="5001 ms ahead") as caught:
         clock.observe(remote)
     assert (caught.value.hlc, caught.value.drift_ms, caught.value.park_ms) == (remote, 5001, 5000)
     assert clock.last == before
