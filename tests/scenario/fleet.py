@@ -27,7 +27,7 @@ from replication import (
     WebSocketTransport,
 )
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 TABLE = "songs"
 EAST, WEST, NORTH = "us-east-1", "us-west-2", "eu-north-1"
 
