@@ -1,11 +1,12 @@
-"""One region as a child process: started, waited for, stopped, killed; never left behind.
+"""Regions and gateways as child processes: started, waited for, stopped, killed; never left behind.
 
-What: the child is ``python -P -m atoll start --tethered``. Its standard output is a pipe on which it reports, as one
-line of JSON, that it is ready (:class:`Ready`) or why it is not (:class:`Refused`). Its standard input is the tether: a
-pipe that nobody writes to. When it closes, because the parent closed it or died in whatever way, the child stops.
+What: a child is ``python -P -m atoll VERB --tethered``. Its standard output is a pipe on which it reports, as one line
+of JSON, that it is ready (:class:`Ready`, :class:`GatewayReady`) or why it is not (:class:`Refused`). Its standard
+input is the tether: a pipe that nobody writes to. When it closes, because the parent closed it or died in whatever way,
+the child stops.
 
 Invariants: a child in a session of its own does not see the terminal's Ctrl-C; it ends when its parent says so. Logs go
-to ``region.log`` in the region's folder.
+to ``region.log`` or ``gateway.log`` in the child's folder.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import site
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -27,10 +28,10 @@ from atoll import config as configuration
 from atoll.failure import CrashedError, StartError
 from atoll.report import Addresses
 
-LOG_FILE: Final = "region.log"
 CONFIG_FILE: Final = "region.json"
 STOP_S: Final = 5.0
 COMMAND: Final = (sys.executable, "-P", "-m", "atoll", "start")
+GATEWAY_COMMAND: Final = (sys.executable, "-P", "-m", "atoll", "gateway")
 
 
 class Ready(msgspec.Struct, kw_only=True, tag=True):
@@ -40,6 +41,12 @@ class Ready(msgspec.Struct, kw_only=True, tag=True):
     addresses: Addresses
 
 
+class GatewayReady(msgspec.Struct, kw_only=True, tag=True):
+    """A gateway's first line when it works: its URL."""
+
+    url: str
+
+
 class Refused(msgspec.Struct, kw_only=True, tag=True):
     """The child's first line when it cannot start."""
 
@@ -47,19 +54,16 @@ class Refused(msgspec.Struct, kw_only=True, tag=True):
     remedy: str
 
 
-class RegionChild:
-    """The process of one region. Its configuration stays the same over kills and restarts."""
+Report = TypeVar("Report", Ready, GatewayReady)
 
-    def __init__(self, config: configuration.Config, folder: Path, command: Sequence[str] = COMMAND) -> None:
-        self.config = config
-        self.folder = folder
-        self._command = command
+
+class _Child:
+    """One process on a tether; ``what`` names it in sentences, ``log`` is where its standard error goes."""
+
+    def __init__(self, what: str, log: Path) -> None:
+        self._what = what
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def region(self) -> str:
-        """The region's name."""
-        return self.config.region
 
     @property
     def pid(self) -> int | None:
@@ -71,17 +75,10 @@ class RegionChild:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
-    def launch(self) -> None:
-        """Start the process; :meth:`wait_ready` must follow."""
-        if self.running:
-            raise StartError(f"{self.region} is already running.", "Stop or kill it first.")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / CONFIG_FILE
-        file.touch(mode=0o600)
-        file.write_bytes(configuration.encode(self.config))
-        with (self.folder / LOG_FILE).open("ab") as log:
+    def _launch(self, command: Sequence[str]) -> None:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._command, "--config", str(file), "--tethered"],
+                [*command, "--tethered"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -89,25 +86,24 @@ class RegionChild:
                 start_new_session=True,
             )
 
-    def wait_ready(self, timeout_s: float) -> Ready:
-        """Wait until the child reports.
+    def _wait(self, kind: type[Report], timeout_s: float) -> Report:
+        """Wait until the child reports that it is ready.
 
         Raises:
             StartError: it refused, died or took too long; it is gone by then.
         """
         line = self._first_line(time.monotonic() + timeout_s)
         try:
-            report: Ready | Refused = msgspec.json.decode(line, type=Ready | Refused)
+            report: Report | Refused = msgspec.json.decode(line, type=kind | Refused)
         except msgspec.DecodeError:
             self.kill()
             last_words = self._last_words()
             raise CrashedError(
-                f"The region {self.region} did not start{': ' + last_words if last_words else '.'}",
-                f"Its log is {self.folder / LOG_FILE}.",
+                f"{self._what} did not start{': ' + last_words if last_words else '.'}", f"Its log is {self._log}."
             ) from None
         if isinstance(report, Refused):
             self.kill()
-            raise StartError(f"The region {self.region} did not start: {report.problem}", report.remedy)
+            raise StartError(f"{self._what} did not start: {report.problem}", report.remedy)
         return report
 
     def _first_line(self, deadline: float) -> bytes:
@@ -126,7 +122,7 @@ class RegionChild:
         return line
 
     def _last_words(self) -> str:
-        lines = (self.folder / LOG_FILE).read_text(errors="replace").strip().splitlines()
+        lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1][:300] if lines else ""
 
     def let_go(self) -> None:
@@ -165,6 +161,61 @@ class RegionChild:
             if pipe is not None:
                 pipe.close()
         return code
+
+
+class RegionChild(_Child):
+    """The process of one region. Its configuration stays the same over kills and restarts."""
+
+    def __init__(self, config: configuration.Config, folder: Path, command: Sequence[str] = COMMAND) -> None:
+        super().__init__(f"The region {config.region}", folder / "region.log")
+        self.config = config
+        self.folder = folder
+        self._command = command
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        return self.config.region
+
+    def launch(self) -> None:
+        """Start the process; :meth:`wait_ready` must follow."""
+        if self.running:
+            raise StartError(f"{self.region} is already running.", "Stop or kill it first.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / CONFIG_FILE
+        file.touch(mode=0o600)
+        file.write_bytes(configuration.encode(self.config))
+        self._launch([*self._command, "--config", str(file)])
+
+    def wait_ready(self, timeout_s: float) -> Ready:
+        """Wait until the region reports.
+
+        Raises:
+            StartError: it refused, died or took too long; it is gone by then.
+        """
+        return self._wait(Ready, timeout_s)
+
+
+class GatewayChild(_Child):
+    """The process of a gateway: one address for the endpoints of several regions."""
+
+    def __init__(self, endpoints: Mapping[str, str], folder: Path, port: int) -> None:
+        super().__init__("The gateway", folder / "gateway.log")
+        self._endpoints = endpoints
+        self._port = port
+
+    def launch(self) -> None:
+        """Start the process; :meth:`wait_ready` must follow."""
+        routes = [f"--region={region}={url}" for region, url in self._endpoints.items()]
+        self._launch([*GATEWAY_COMMAND, f"--port={self._port}", *routes])
+
+    def wait_ready(self, timeout_s: float) -> str:
+        """Wait until the gateway serves; return its URL.
+
+        Raises:
+            StartError: it refused, died or took too long; it is gone by then.
+        """
+        return self._wait(GatewayReady, timeout_s).url
 
 
 def environment() -> dict[str, str]:

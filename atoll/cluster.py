@@ -31,7 +31,7 @@ from typing import Any, Final, Literal, Self
 import msgspec
 
 from atoll import layout, pausing, ports, provision, rendezvous
-from atoll.child import COMMAND, Ready, RegionChild
+from atoll.child import COMMAND, GatewayChild, Ready, RegionChild
 from atoll.config import Config
 from atoll.failure import CrashedError, RemedyError, StartError, UnknownRegionError
 from atoll.remote import AdminClient, DynamoCaller, RequestError
@@ -53,7 +53,9 @@ class Cluster:
         regions: the names of the regions.
         data: the folder for the regions' files, kept afterwards; ``None`` takes a temporary one, deleted afterwards.
         durability: ``full``, ``normal`` or ``memory``, as in the configuration.
-        api_port: the first region's API port; the others take the following numbers. ``None`` takes any free ones.
+        api_port: the first region's API port; the others, and then the gateway, take the following numbers. ``None``
+            takes any free ones.
+        gateway: whether there is one address for all regions, too: :attr:`gateway`.
         clock_offset_ms: how far each region's clock is off, by region.
         template: further settings that all regions share; what a cluster decides itself is overwritten.
         announce: whether commands such as ``atoll status`` find this cluster by themselves.
@@ -68,6 +70,7 @@ class Cluster:
         durability: Literal["full", "normal", "memory"] = "normal",
         api_port: int | None = None,
         clock_offset_ms: Mapping[str, int] | None = None,
+        gateway: bool = False,
         template: Config | None = None,
         announce: bool = True,
         command: Sequence[str] = COMMAND,
@@ -80,6 +83,9 @@ class Cluster:
         self._durability = durability
         self._api_port = api_port
         self._clock_offset_ms = dict(clock_offset_ms or {})
+        self._with_gateway = gateway
+        self._gateway: GatewayChild | None = None
+        self._gateway_url: str | None = None
         self._template = template or Config()
         self._announce = announce
         self._command = tuple(command)
@@ -123,17 +129,23 @@ class Cluster:
         }
         for child in self._children.values():
             child.launch()
+        if self._gateway is not None:
+            self._gateway.launch()
         deadline = time.monotonic() + START_S
         for region, child in self._children.items():
             self._ready[region] = child.wait_ready(deadline - time.monotonic())
+        if self._gateway is not None:
+            self._gateway_url = self._gateway.wait_ready(deadline - time.monotonic())
         self._write_file()
 
     def stop(self) -> None:
         """Stop all regions and give everything back. Does nothing when nothing runs."""
-        for child in self._children.values():
-            child.let_go()
-        for child in self._children.values():
-            child.stop()
+        processes = [*self._children.values(), *filter(None, [self._gateway])]
+        for process in processes:
+            process.let_go()
+        for process in processes:
+            process.stop()
+        self._gateway = self._gateway_url = None
         for reservation in self._reservations:
             reservation.release()
         self._children, self._ready, self._reservations = {}, {}, []
@@ -190,6 +202,17 @@ class Cluster:
         """Return the URL of a region's DynamoDB API."""
         self._region(region)
         return self._ready[region].addresses.api
+
+    @property
+    def gateway(self) -> str:
+        """The URL at which every region answers the requests that were signed for it.
+
+        Raises:
+            StartError: the cluster was made without a gateway, or does not run.
+        """
+        if self._gateway_url is None:
+            raise StartError("This cluster has no gateway.", "Make it with Cluster(gateway=True), and start it.")
+        return self._gateway_url
 
     def admin(self, region: str) -> AdminClient:
         """Return a client of a region's admin address; its text form is the URL."""
@@ -320,6 +343,9 @@ class Cluster:
         shared = msgspec.structs.replace(self._template, durability=self._durability)
         plan = layout.lay_out(self.regions, self.data, shared, self._api_port, self._clock_offset_ms)
         self._reservations = plan.reservations
+        if self._with_gateway:
+            endpoints = {config.region: f"http://{layout.HOST}:{config.api.port}" for config in plan.configs}
+            self._gateway = GatewayChild(endpoints, self.data, plan.gateway_port)
         return plan.configs
 
     def _region(self, region: str) -> RegionChild:
@@ -338,6 +364,7 @@ class Cluster:
             rendezvous.ClusterFile(
                 pid=rendezvous.this_process(),
                 data=str(self.data),
+                gateway=self._gateway_url,
                 regions=[
                     rendezvous.RegionAddress(
                         region=region,

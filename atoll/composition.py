@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +25,9 @@ from typing import Any, Final
 
 import msgspec
 
+from atoll import tether
 from atoll.admin import Admin, Parts, Serving
-from atoll.child import Ready, Refused
+from atoll.child import Ready
 from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples
@@ -47,13 +47,11 @@ from replication import Replication, ReplicationSettings, WebSocketTransport
 DATABASE: Final = "region.sqlite"
 DEFECT_CHECK_S: Final = 0.1
 
-Stop = Callable[[int], None]
-
 
 class Region:
     """One region, complete. ``stop_process`` is called with an exit code when it cannot go on."""
 
-    def __init__(self, config: Config, stop_process: Stop) -> None:
+    def __init__(self, config: Config, stop_process: tether.Stop) -> None:
         self.config = config
         self.logs = Logs(config.log, config.region)
         self.state = "starting"
@@ -242,7 +240,7 @@ def run(config: Config, *, tethered: bool) -> int:
     except RemedyError as error:
         if not tethered:
             raise
-        report_refusal(error)
+        tether.report_refusal(error)
         return error.exit_code
 
 
@@ -254,19 +252,7 @@ async def _serve(config: Config, *, tethered: bool) -> int:
         if not stopped.done():
             stopped.set_result(code)
 
-    signals = 0
-
-    def on_signal() -> None:
-        nonlocal signals
-        signals += 1
-        if signals > 1:
-            os._exit(128 + signal.SIGTERM)
-        stop(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    if tethered:
-        loop.add_reader(sys.stdin.fileno(), _at_end_of_tether, loop, stop)
+    tether.watch(stop, tethered=tethered)
     region = Region(config, stop)
     loop.set_exception_handler(lambda _, context: _unhandled(region, context))
     addresses = await region.start()
@@ -282,13 +268,6 @@ async def _serve(config: Config, *, tethered: bool) -> int:
     return code
 
 
-def _at_end_of_tether(loop: asyncio.AbstractEventLoop, stop: Stop) -> None:
-    """Stop when the standard input ends: the parent has let go, or is no more."""
-    if not os.read(sys.stdin.fileno(), 4096):
-        loop.remove_reader(sys.stdin.fileno())
-        stop(0)
-
-
 def _unhandled(region: Region, context: dict[str, Any]) -> None:
     """Handle what nobody caught in a task or a callback: a defect stops the region, all else is logged."""
     error = context.get("exception")
@@ -300,7 +279,7 @@ def _unhandled(region: Region, context: dict[str, Any]) -> None:
 
 def _say_ready(region: Region, addresses: Addresses, *, tethered: bool) -> None:
     if tethered:
-        _report(Ready(region=region.config.region, addresses=addresses))
+        tether.report(Ready(region=region.config.region, addresses=addresses))
         return
     sys.stdout.write(
         f"{region.config.region} is ready\n"
@@ -316,13 +295,3 @@ def _fate(config: Config) -> str:
     if config.durability == "memory":
         return "in memory: nothing is kept"
     return f"{Path(config.data).absolute() / DATABASE} (durability {config.durability})"
-
-
-def report_refusal(error: RemedyError) -> None:
-    """Tell the parent of a tethered region why it does not start."""
-    _report(Refused(problem=error.problem, remedy=error.remedy))
-
-
-def _report(line: Ready | Refused) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
-    sys.stdout.buffer.flush()

@@ -19,10 +19,14 @@ HOST: Final = "127.0.0.1"
 
 
 class Layout(NamedTuple):
-    """The configurations, in the order of the regions, and the reservations that keep their ports free."""
+    """The configurations, in the order of the regions, and the reservations that keep their ports free.
+
+    ``gateway_port`` is one more port, for the gateway: the one after the last API port, where these are given.
+    """
 
     configs: list[Config]
     reservations: list[ports.Reservation]
+    gateway_port: int
 
 
 def lay_out(
@@ -34,16 +38,17 @@ def lay_out(
         regions: the names of the regions.
         data: the cluster's folder; every region gets one of its own in it.
         template: the settings that all regions share.
-        api_port: the first region's API port, the others taking the following ones; ``None`` takes any free ones.
+        api_port: the first region's API port, the others and the gateway taking the following ones; ``None`` takes any
+            free ones.
         clock_offset_ms: how far clocks are off, by region.
 
     Raises:
         PortTakenError: one of the API ports is taken.
     """
     count = len(regions)
-    wanted = [0 if api_port is None else api_port + i for i in range(count)]
+    wanted = [0 if api_port is None else api_port + i for i in range(count + 1)]
     try:
-        apis = ports.reserve(HOST, wanted)
+        *apis, gateway = ports.reserve(HOST, wanted)
     except OSError as error:
         raise PortTakenError(
             f"The ports from {wanted[0]} to {wanted[-1]} are not all free ({error.strerror}).",
@@ -69,4 +74,4 @@ def lay_out(
         )
         for region, api, admin, link in zip(regions, apis, admins, links, strict=True)
     ]
-    return Layout(configs, [*apis, *admins, *links])
+    return Layout(configs, [*apis, gateway, *admins, *links], gateway.port)

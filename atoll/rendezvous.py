@@ -44,6 +44,8 @@ class ClusterFile(msgspec.Struct, kw_only=True, frozen=True):
     pid: int
     data: str
     regions: list[RegionAddress]
+    gateway: str | None = None
+    """The URL of the gateway, where there is one."""
 
 
 class NoClusterError(RemedyError):

@@ -43,7 +43,7 @@ class Line(Protocol):
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep the data here.")
 @click.option(
     "--port",
-    type=click.IntRange(1, 65533),
+    type=click.IntRange(1, 65532),
     metavar="N",
     help=f"The first API port.  [default: {API_PORT}, or any free]",
 )
@@ -64,11 +64,11 @@ def command(data: Path | None, port: int | None) -> None:
 def _start(data: Path | None, port: int | None) -> Cluster:
     """Start the cluster on the wanted ports, or on any free ones if nobody asked for special ones."""
     try:
-        return Cluster(REGIONS, data=data, api_port=port or API_PORT).start()
+        return Cluster(REGIONS, data=data, api_port=port or API_PORT, gateway=True).start()
     except PortTakenError:
         if port is not None:
             raise
-        return Cluster(REGIONS, data=data).start()
+        return Cluster(REGIONS, data=data, gateway=True).start()
 
 
 def _play(cluster: Cluster, data: Path | None) -> None:
@@ -94,6 +94,7 @@ def _introduce(cluster: Cluster, data: Path | None) -> None:
     click.echo(f"  {'region':<16}{'DynamoDB API':<24}admin: /status, /conflicts, /metrics")
     for region in cluster.regions:
         click.echo(f"  {region:<16}{cluster.endpoint(region):<24}{cluster.admin(region)}")
+    click.echo(f"  {'all of them':<16}{cluster.gateway:<24}a request goes to the region it is signed for")
     fate = f"kept in {cluster.data}" if data else f"temporary, in {cluster.data}; `atoll demo --data DIR` keeps it"
     click.echo(f"\nData: {fate}.\n\nTry, in another terminal:\n")
     keys = "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x"

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from atoll import config
-from atoll.composition import report_refusal, run
+from atoll.composition import run
 from atoll.failure import ConfigError
+from atoll.tether import report_refusal
 
 
 @click.command("start")
