@@ -231,6 +231,12 @@ class MemoryNetwork:
                 torn += 1
         return torn
 
+    def tear_link(self, source: str, sink: str) -> None:
+        """Tear the connection of one directed link: the one that the sink has made."""
+        for connection in self._connections:
+            if (connection._local, connection._remote) == (sink, source):
+                connection.tear()
+
     def refuses(self, caller: str, callee: str) -> bool:
         """Ask the faults of the moment."""
         return self.faults.refuses(caller, callee)

@@ -1,0 +1,297 @@
+"""The commands of scenario scripts; see :mod:`scripts`.
+
+=============================  ==========================================================================
+``region NAME…``               start regions, each connected with all others
+``table [NAME] on REGION…``    make a global table (``songs`` unless named) and wait until it is ACTIVE there
+``put REGION KEY VALUE``       write an item ``{pk: KEY, v: VALUE}``
+``delete REGION KEY``          delete an item
+``get REGION KEY``             print the item's value
+``rows [REGION…]``             print all items and tombstones, with time and origin; regions that agree together
+``cut A->B``, ``cut A``        cut a link, or everything to and from a region; ``heal`` mends everything
+``pause A->B``, ``resume``     hold back a link; end all pauses
+``advance MS``                 move the wall clock of all regions
+``skew REGION MS``             set one region's clock off
+``converge [REGION…]``         wait until everything is everywhere, and all replicas are equal
+``wait REGION KEY VALUE``      wait until a region shows a value (``-``: no item)
+``wait A->B STATE``            wait until the sink says that a link is in a state
+``link A->B``                  print a link's state as its sink sees it
+``conflicts REGION…``          print the losers that regions recorded
+``restart REGION``             stop and start again with the same file
+``copy REGION``                keep a copy of a region's file as it is now
+``restore REGION``             stop a region and start it with the copy
+``lose REGION``                stop a region and start it with an empty file
+=============================  ==========================================================================
+
+A command that fails prints ``error: `` and why.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+from fleet import TABLE, Fleet, Region, eventually
+
+from clock import ManualClock
+from region.errors import AtollError
+from region.model import image as images
+from replication import Fate, LinkState, MemoryNetwork
+
+EPOCH_MS = 1_800_000_000_000
+"""When every script begins."""
+
+Command = Callable[["Stage", list[str]], Awaitable[list[str]]]
+COMMANDS: dict[str, Command] = {}
+
+
+def command(name: str) -> Callable[[Command], Command]:
+    """Make a function a command of the scripts."""
+
+    def register(function: Command) -> Command:
+        COMMANDS[name] = function
+        return function
+
+    return register
+
+
+class Cuts:
+    """What is cut: whole regions, without a word, and single links, at the connection."""
+
+    def __init__(self) -> None:
+        self.regions: set[str] = set()
+        self.links: set[tuple[str, str]] = set()
+
+    def refuses(self, caller: str, callee: str) -> bool:
+        return bool(self.regions & {caller, callee}) or (callee, caller) in self.links
+
+    def fate(self, sender: str, receiver: str, frame: bytes) -> Fate:
+        return Fate(copies=0) if self.regions & {sender, receiver} else Fate()
+
+
+class Stage:
+    """The world of one script."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = ManualClock(EPOCH_MS)
+        self.cuts = Cuts()
+        self.fleet = Fleet(MemoryNetwork(self.cuts))
+        self.copies: dict[str, Path] = {}
+        self.files = 0
+
+    def region(self, name: str) -> Region:
+        return self.fleet.regions[name]
+
+    def file(self, name: str) -> Path:
+        """A new name for a region's file."""
+        self.files += 1
+        return self.folder / f"{name}-{self.files}.sqlite"
+
+    def at(self, hlc: int) -> str:
+        """A timestamp, in ms since the script began."""
+        return f"{(hlc >> 16) - EPOCH_MS}ms"
+
+    async def run(self, words: list[str]) -> list[str]:
+        """Run one command."""
+        try:
+            return await COMMANDS[words[0]](self, words[1:])
+        except AtollError as error:
+            return [f"error: {error}"]
+
+
+def ends(link: str) -> tuple[str, str]:
+    source, _, sink = link.partition("->")
+    return source, sink
+
+
+@command("region")
+async def _region(stage: Stage, names: list[str]) -> list[str]:
+    for name in names:
+        await stage.fleet.add(name, source=stage.clock, path=stage.file(name))
+    return []
+
+
+@command("table")
+async def _table(stage: Stage, arguments: list[str]) -> list[str]:
+    name = TABLE if arguments[0] == "on" else arguments.pop(0)
+    await stage.fleet.global_table(*arguments[1:], table=name)
+    return []
+
+
+@command("put")
+async def _put(stage: Stage, arguments: list[str]) -> list[str]:
+    name, key, value = arguments
+    await stage.region(name).put(key, v=value)
+    return []
+
+
+@command("delete")
+async def _delete(stage: Stage, arguments: list[str]) -> list[str]:
+    name, key = arguments
+    await stage.region(name).delete(key)
+    return []
+
+
+@command("get")
+async def _get(stage: Stage, arguments: list[str]) -> list[str]:
+    name, key = arguments
+    item = await stage.region(name).get(key)
+    return [item["v"]["S"] if item else "no item"]
+
+
+@command("rows")
+async def _rows(stage: Stage, names: list[str]) -> list[str]:
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in names or sorted(stage.fleet.regions):
+        groups[tuple(_shown(stage, name))].append(name)
+    return [line for lines, those in groups.items() for line in (f"{' '.join(those)}:", *(lines or ("  nothing",)))]
+
+
+def _shown(stage: Stage, name: str) -> list[str]:
+    region = stage.region(name)
+    table = region.engine.catalogue.by_name.get(TABLE)
+    if table is None:
+        return ["  no table"]
+    keys = {table.check_item_keys({"pk": {"S": key}}): key for key in stage_keys(stage)}
+    lines = []
+    for key, (image, hlc, origin, _) in (region.rows() or {}).items():
+        item = images.decode(image) if image is not None else None
+        what = "deleted" if item is None else f"= {item['v']['S']}"
+        lines.append(f"  {keys.get(key, key.hex())} {what} ({stage.at(hlc)} {origin})")
+    return sorted(lines)
+
+
+def stage_keys(stage: Stage) -> set[str]:
+    """Every key that any log of the fleet knows: a tombstone shows only the hash of its own."""
+    found: set[str] = set()
+    for region in stage.fleet.regions.values():
+        for record in region.store.read_log(0, limit=1_000_000, bytes_max=1 << 30):
+            for image in (record.image, record.old_image):
+                if record.kind == 0 and image is not None:
+                    found.add(images.decode(image)["pk"]["S"])
+    return found
+
+
+@command("cut")
+async def _cut(stage: Stage, arguments: list[str]) -> list[str]:
+    for what in arguments:
+        if "->" in what:
+            source, sink = ends(what)
+            stage.cuts.links.add((source, sink))
+            stage.fleet.network.tear_link(source, sink)
+        else:
+            stage.cuts.regions.add(what)
+    return []
+
+
+@command("heal")
+async def _heal(stage: Stage, arguments: list[str]) -> list[str]:
+    for what in arguments or [*stage.cuts.regions, *(f"{source}->{sink}" for source, sink in stage.cuts.links)]:
+        stage.cuts.regions.discard(what)
+        stage.cuts.links.discard(ends(what))
+    return []
+
+
+@command("pause")
+async def _pause(stage: Stage, arguments: list[str]) -> list[str]:
+    source, sink = ends(arguments[0])
+    stage.region(source).replication.pause("out", sink)
+    return []
+
+
+@command("resume")
+async def _resume(stage: Stage, arguments: list[str]) -> list[str]:
+    for region in stage.fleet.regions.values():
+        region.replication.resume()
+    return []
+
+
+@command("advance")
+async def _advance(stage: Stage, arguments: list[str]) -> list[str]:
+    stage.clock.advance(int(arguments[0]))
+    return []
+
+
+@command("skew")
+async def _skew(stage: Stage, arguments: list[str]) -> list[str]:
+    name, ms = arguments
+    stage.region(name).source.set_offset(int(ms))
+    return []
+
+
+@command("converge")
+async def _converge(stage: Stage, names: list[str]) -> list[str]:
+    await stage.fleet.converged(*names)
+    return []
+
+
+@command("wait")
+async def _wait(stage: Stage, arguments: list[str]) -> list[str]:
+    first, *rest = arguments
+    if "->" in first:
+        source, sink = ends(first)
+        state = LinkState(" ".join(rest))
+        await eventually(lambda: stage.region(sink).link(source, sink).state is state, f"{first} is {state}")
+        return []
+    key, value = rest
+    wanted = None if value == "-" else value
+    await eventually(lambda: _value(stage.region(first), key) == wanted, f"{first} shows {key} = {value}")
+    return []
+
+
+def _value(region: Region, key: str) -> str | None:
+    table = region.engine.catalogue.by_name.get(TABLE)
+    stored = region.store.get(table, table.check_item_keys({"pk": {"S": key}})) if table else None
+    return images.decode(stored.image)["v"]["S"] if stored and stored.image is not None else None
+
+
+@command("link")
+async def _link(stage: Stage, arguments: list[str]) -> list[str]:
+    source, sink = ends(arguments[0])
+    return [f"{arguments[0]} {stage.region(sink).link(source, sink).state}"]
+
+
+@command("conflicts")
+async def _conflicts(stage: Stage, names: list[str]) -> list[str]:
+    lines = []
+    for name in names:
+        for _, lost in stage.region(name).store.conflicts(0, 1000):
+            winner, loser = (
+                f"{'deleted' if side.image is None else images.decode(side.image)['v']['S']} "
+                f"({stage.at(side.version.hlc)} {side.version.origin})"
+                for side in (lost.winner, lost.loser)
+            )
+            lines.append(f"{name}: {loser} lost to {winner}, {msgspec.json.encode(lost.attributes_lost).decode()}")
+    return lines or ["none"]
+
+
+@command("restart")
+async def _restart(stage: Stage, arguments: list[str]) -> list[str]:
+    await stage.fleet.replace(arguments[0], stage.region(arguments[0]).path)
+    return []
+
+
+@command("copy")
+async def _copy(stage: Stage, arguments: list[str]) -> list[str]:
+    name = arguments[0]
+    path = stage.copies[name] = stage.file(name)
+    with closing(sqlite3.connect(f"file:{stage.region(name).path}?mode=ro", uri=True)) as live:
+        live.execute("VACUUM INTO ?", [str(path)])
+    return []
+
+
+@command("restore")
+async def _restore(stage: Stage, arguments: list[str]) -> list[str]:
+    name = arguments[0]
+    await stage.fleet.replace(name, stage.copies.pop(name))
+    return []
+
+
+@command("lose")
+async def _lose(stage: Stage, arguments: list[str]) -> list[str]:
+    await stage.fleet.replace(arguments[0], stage.file(arguments[0]))
+    return []
