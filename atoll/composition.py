@@ -26,7 +26,7 @@ from typing import Any, Final
 import msgspec
 
 from atoll import tether
-from atoll.admin import Admin, Parts, Serving
+from atoll.admin import Parts, Serving
 from atoll.child import Ready
 from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
@@ -108,7 +108,7 @@ class Region:
             admin=_url("http", config.admin.host, serving.port),
             replication=_url("ws", config.replication.host, replication_port),
         )
-        await serving.start(Admin(Parts(config, addresses, engine, replication, metrics, lambda: self.state)))
+        await serving.start(Parts(config, addresses, engine, replication, metrics, lambda: self.state))
         return addresses
 
     def _build_engine(self, source: PhysicalClock, events: Events) -> Engine:

@@ -69,7 +69,7 @@ class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):
     peers: Texts = {}
     """The replication URL of every other region, by its name."""
     heartbeat_ms: PositiveMilliseconds = 250
-    silence_ms: PositiveMilliseconds = 2000
+    silence_ms: PositiveMilliseconds = 1500
     window_bytes: PositiveBytes = 8 << 20
     batch_records: Annotated[int, Meta(ge=1, description="a whole number of records, 1 or more")] = 256
     batch_bytes: PositiveBytes = 1 << 20

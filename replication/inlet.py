@@ -19,10 +19,11 @@ from typing import Final
 from region.errors import ReplicationError
 from region.model import settings
 from region.model.change import Cursor
-from replication import applier, obligations
+from replication import obligations
 from replication.donor import Answer
-from replication.events import Applied, LinkParked, ResynchronisationNeeded
-from replication.lag import Latencies, LinkState, LinkStatus
+from replication.events import LinkParked, ResynchronisationNeeded
+from replication.intake import Intake
+from replication.lag import LinkState, LinkStatus
 from replication.link import (
     Backoff,
     Bootstrapping,
@@ -57,7 +58,7 @@ from replication.message import (
 from replication.parking import Parking
 from replication.pauses import FOREVER, INTO
 from replication.questions import Questions
-from replication.sink import Sink, Work
+from replication.sink import Sink
 from replication.transport import Connection
 
 TABLES: Final = "tables"
@@ -78,27 +79,24 @@ class Inlet:
         self._bootstrapping = bootstrapping
         self._backoff = Backoff(surroundings.settings, surroundings.rng)
         self._patience = Patience(surroundings.settings)
-        self._latencies = Latencies()
+        self._intake = Intake(surroundings, peer, bootstrapping)
         self._again = asyncio.Event()
         self._work = asyncio.Event()
         self._tick_now = asyncio.Event()
         self._sink: Sink | None = None
         self._connection: Connection | None = None
-        self._saved = Cursor(peer, "", 0, 0)
-        self._saved_at = 0.0
         self._heard_at: float | None = None
         self._states: deque[TableState] = deque()
         self._questions = Questions(peer, lambda: self._connection)
         self._head = 0
         self._watermark = 0
-        self.changes = self.conflicts = self.connections = 0
+        self.connections = 0
 
     # The life of the link.
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
-        self._saved = self._durable()
-        self._watermark = self._saved.watermark
+        self._watermark = self._intake.load().watermark
         while True:
             again = False
             try:
@@ -141,16 +139,12 @@ class Inlet:
             await connection.close()
         return False
 
-    def _durable(self) -> Cursor:
-        return self._around.engine.store.cursors().get(self.peer) or Cursor(self.peer, "", 0, 0)
-
     def _new_sink(self) -> Sink:
-        self._saved = self._durable()
         clock = self._around.engine.clock
         sink = Sink(
             region=self._around.region,
             origin=self.peer,
-            cursor=self._saved,
+            cursor=self._intake.load(),
             window_bytes=self._settings.window_bytes,
             park_ms=clock.drift.park_ms,
             ahead_ms=clock.drift_ms,
@@ -164,8 +158,7 @@ class Inlet:
         if frame.code not in (EPOCH, GAP, AHEAD, REWOUND):
             raise ReplicationError(f"{self.peer} refuses: {frame.reason}")
         if not self._shares_tables():
-            cursor = Cursor(self.peer, frame.epoch, frame.tail, 0)
-            await self._around.durably(lambda context: applier.save_cursor(context, cursor))
+            await self._intake.begin_at(Cursor(self.peer, frame.epoch, frame.tail, 0))
             return True
         if self.told.state is not LinkState.NEEDS_RESYNCHRONISATION:
             self._around.emit(ResynchronisationNeeded(self.peer, self._around.region, frame.reason))
@@ -237,58 +230,21 @@ class Inlet:
             while self._states and await self._merge(self._states[0]):
                 self._states.popleft()
             while (work := sink.take(self._settings.batch_records)) is not None:
-                await self._apply_work(work, sink)
-                await connection.send(encode(sink.ack(self._saved.sequence, self._around.now_ms())))
+                await self._intake.apply(work, sink)
+                await connection.send(encode(sink.ack(self._intake.saved.sequence, self._around.now_ms())))
                 await turn()
             self._refresh()
-            await self._save_position(sink)
-
-    async def _apply_work(self, work: Work, sink: Sink) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        outcome = await self._around.durably(lambda context: applier.apply(context, work))
-        now_ms = self._around.now_ms()
-        self._saved, self._saved_at = work.cursor, loop.time()
-        sink.applied(work, now_ms)
-        self._latencies.add(now_ms + sink.skew_ms - (work.pieces[0].changes[0].hlc >> 16))
-        self.changes += outcome.applied
-        self.conflicts += len(outcome.conflicts)
-        for conflict in outcome.conflicts:
-            self._around.emit(conflict)
-        self._around.emit(
-            Applied(
-                self.peer,
-                self._around.region,
-                outcome.applied,
-                outcome.stale,
-                outcome.skipped,
-                len(outcome.conflicts),
-                (loop.time() - began) * 1000,
-            )
-        )
-        if outcome.planned:
-            self._bootstrapping.planned()
+            await self._intake.save_position(sink.cursor)
 
     async def _merge(self, state: TableState) -> bool:
         """Merge a shared table's registers, unless they hold nothing new; return false while they are parked."""
-        registers = settings.decode(state.registers)
-        known = self._around.engine.catalogue.by_uid.get(state.uid)
-        if obligations.knows(known, registers, self._around.region):
+        registers = self._intake.news(state)
+        if registers is None:
             return True
         if not self.admits(TABLES, obligations.latest(registers)):
             return False
-        await self._around.durably(lambda context: obligations.merge(context, state.uid, state.name, registers))
-        self._bootstrapping.planned()
+        await self._intake.merge(state, registers)
         return True
-
-    async def _save_position(self, sink: Sink) -> None:
-        """Save a cursor that moved over records of others, now and then: the source's log is trimmed by it."""
-        loop = asyncio.get_running_loop()
-        due = loop.time() - self._saved_at >= self._settings.position_ms / 1000
-        if sink.cursor.sequence > self._saved.sequence and (due or not self._saved.epoch):
-            cursor = sink.cursor
-            await self._around.durably(lambda context: applier.save_cursor(context, cursor))
-            self._saved, self._saved_at = cursor, loop.time()
 
     async def _tick(self, connection: Connection, sink: Sink) -> None:
         while True:
@@ -296,7 +252,7 @@ class Inlet:
             self._look_at_pauses(sink)
             self._work.set()
             self._refresh()
-            await connection.send(encode(sink.ack(self._saved.sequence, self._around.now_ms())))
+            await connection.send(encode(sink.ack(self._intake.saved.sequence, self._around.now_ms())))
 
     def _look_at_pauses(self, sink: Sink) -> None:
         now = asyncio.get_running_loop().time()
@@ -363,6 +319,10 @@ class Inlet:
         if state is LinkState.PARKED and self.told.state is not LinkState.PARKED:
             self._around.emit(LinkParked(self.peer, self._around.region, over_ms + clock.drift.park_ms))
         detail = f"over the park bound by {over_ms} ms" if state is LinkState.PARKED else ""
+        quiet_s = asyncio.get_running_loop().time() - (self._heard_at or 0.0)
+        if quiet_s * 1000 >= self._settings.silence_ms:
+            # The connection of a slow link is borne longer than that, but nobody may take it for a healthy one.
+            state, detail = LinkState.UNREACHABLE, f"{self.peer} has been silent for {quiet_s:.1f} s"
         if state is not self.told.state or detail != self.told.detail:
             self.told.become(state, detail)
 
@@ -371,8 +331,9 @@ class Inlet:
         loop = asyncio.get_running_loop()
         sink = self._sink
         now_ms = self._around.now_ms()
-        head = sink.head if sink else max(self._head, self._saved.sequence)
-        here = (sink.cursor if sink else self._saved).sequence
+        saved = self._intake.saved
+        head = sink.head if sink else max(self._head, saved.sequence)
+        here = (sink.cursor if sink else saved).sequence
         watermark = self.watermark
         skew_ms = sink.skew_ms if sink else 0
         oldest_ms = sink.source_oldest_ms if sink else 0
@@ -383,16 +344,16 @@ class Inlet:
             at=self._around.region,
             state=self.told.state,
             detail=self.told.detail,
-            sequence=self._saved.sequence,
+            sequence=saved.sequence,
             head=head,
             records_behind=max(sink.source_behind if sink else 0, head - here),
             oldest_unacknowledged_s=max(0.0, (now_ms + skew_ms - oldest_ms) / 1000) if oldest_ms else None,
-            latency=self._latencies.summary(),
+            latency=self._intake.latencies.summary(),
             staleness_s=max(0.0, (now_ms + skew_ms - (watermark >> 16)) / 1000) if watermark else None,
             last_exchange_s=loop.time() - self._heard_at if self._heard_at is not None else None,
             skew_ms=skew_ms,
-            changes=self.changes,
-            conflicts=self.conflicts,
+            changes=self._intake.changes,
+            conflicts=self._intake.conflicts,
             connections=self.connections,
             errors=self.told.errors,
             paused_for_s=None if until is None or until == FOREVER else until - loop.time(),

@@ -50,7 +50,7 @@ class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     heartbeat_ms: int = 250
     """Both ends of an idle link say something this often."""
-    silence_ms: int = 2000
+    silence_ms: int = 1500
     """A peer that says nothing for this long is given up and connected to again."""
     window_bytes: int = 8 << 20
     """How much a source sends ahead of acknowledgements."""

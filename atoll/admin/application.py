@@ -1,0 +1,47 @@
+"""The admin application: its rooms put together, and the port that they are served on."""
+
+from __future__ import annotations
+
+import socket
+
+from aiohttp import web
+
+from atoll.admin.answers import errors
+from atoll.admin.contents import Contents
+from atoll.admin.overview import Overview
+from atoll.admin.parts import Parts
+from atoll.admin.steering import Steering
+
+
+def application(parts: Parts) -> web.Application:
+    """Return the application of one region: every room's paths."""
+    made = web.Application(middlewares=[errors])
+    for room in (Overview(parts), Steering(parts), Contents(parts)):
+        made.add_routes(room.routes())
+    return made
+
+
+class Serving:
+    """The admin application on its port. The port is bound, and known, from the construction on.
+
+    Raises:
+        OSError: the port is taken, or the address is not this machine's.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=128)
+        self._runner: web.AppRunner | None = None
+        self.port: int = self._socket.getsockname()[1]
+
+    async def start(self, parts: Parts) -> None:
+        """Answer requests."""
+        self._runner = web.AppRunner(application(parts), access_log=None, handle_signals=False, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket).start()
+
+    async def stop(self) -> None:
+        """Stop listening and end what is under way."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._socket.close()

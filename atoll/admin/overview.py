@@ -1,0 +1,88 @@
+"""The room of what is asked first: health, metrics and status."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+from aiohttp import web
+
+from atoll import __version__
+from atoll.admin.answers import answer
+from atoll.admin.parts import Parts
+from atoll.report import ClockReport, Health, LinkReport, Status, StoreReport, TableReport
+from region.model.table import Table
+from region.operation.description import status_of
+from replication import LinkStatus
+
+
+class Overview:
+    """``/health``, ``/metrics`` and ``/status``."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the room's paths."""
+        return [
+            web.get("/health", self.health),
+            web.get("/metrics", self.metrics),
+            web.get("/status", self.status),
+        ]
+
+    async def health(self, request: web.Request) -> web.Response:
+        """``GET /health``: 200 while the region works, 503 while it stops."""
+        state = self._parts.state()
+        report = Health(
+            region=self._parts.config.region,
+            state=state,
+            epoch=self._parts.engine.store.epoch,
+            version=__version__,
+            pid=os.getpid(),
+        )
+        return answer(report, status=200 if state == "live" else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """``GET /metrics``: all metrics, for Prometheus."""
+        return web.Response(body=self._parts.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    async def status(self, request: web.Request) -> web.Response:
+        """``GET /status``: everything that a person asks first."""
+        return answer(status(self._parts))
+
+
+def status(parts: Parts) -> Status:
+    """Return everything that a person asks first."""
+    config, engine = parts.config, parts.engine
+    store = engine.store
+    return Status(
+        region=config.region,
+        state=parts.state(),
+        version=__version__,
+        pid=os.getpid(),
+        addresses=parts.addresses,
+        peers=parts.peers(),
+        tables=[_table_report(parts, table) for _, table in sorted(engine.catalogue.by_name.items())],
+        links=[link_report(link) for link in parts.replication.links()],
+        clock=ClockReport(wall_ms=engine.source.now_ms(), hlc=engine.clock.last, offset_ms=config.clock.offset_ms),
+        store=StoreReport(
+            durability=config.durability, epoch=store.epoch, log_head=store.log_head(), log_tail=store.log_tail()
+        ),
+    )
+
+
+def _table_report(parts: Parts, table: Table) -> TableReport:
+    items, size_bytes = parts.engine.store.statistics(table, None)
+    return TableReport(
+        name=table.name,
+        status=status_of(parts.engine.reading, table),
+        items=items,
+        size_bytes=size_bytes,
+        indexes=sorted(table.indexes),
+        replicas={region: str(member["ReplicaStatus"]) for region, member in sorted(table.members().items())},
+    )
+
+
+def link_report(link: LinkStatus) -> LinkReport:
+    """Return one end of a link as it is reported."""
+    return msgspec.convert(link, LinkReport, from_attributes=True)

@@ -1,0 +1,89 @@
+"""What of one peer's changes becomes durable here: batches, registers of tables, and the cursor.
+
+What: an :class:`Intake` belongs to an inlet (``replication.inlet``) and outlives its connections. It settles what the
+sink hands out, merges what the peer tells of shared tables, and remembers how far all of that is durable.
+
+Invariants: ``saved`` is what the store holds; it moves in the transaction that makes it true, and one transaction of a
+link is under way at a time, so cursors are saved in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from region.model import settings
+from region.model.change import Cursor
+from replication import applier, obligations
+from replication.events import Applied
+from replication.lag import Latencies
+from replication.link import Bootstrapping, Surroundings
+from replication.message import TableState
+from replication.sink import Sink, Work
+
+
+class Intake:
+    """One peer's changes as they become part of this replica."""
+
+    def __init__(self, surroundings: Surroundings, peer: str, bootstrapping: Bootstrapping) -> None:
+        self.peer = peer
+        self.saved = Cursor(peer, "", 0, 0)
+        self.latencies = Latencies()
+        self.changes = self.conflicts = 0
+        self._around = surroundings
+        self._bootstrapping = bootstrapping
+        self._saved_at = 0.0
+
+    def load(self) -> Cursor:
+        """Return the cursor that the store holds, and go on from it."""
+        self.saved = self._around.engine.store.cursors().get(self.peer) or Cursor(self.peer, "", 0, 0)
+        return self.saved
+
+    async def apply(self, work: Work, sink: Sink) -> None:
+        """Apply a sink's work, and say what came of it."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        outcome = await self._around.durably(lambda context: applier.apply(context, work))
+        now_ms = self._around.now_ms()
+        self.saved, self._saved_at = work.cursor, loop.time()
+        sink.applied(work, now_ms)
+        self.latencies.add(now_ms + sink.skew_ms - (work.pieces[0].changes[0].hlc >> 16))
+        self.changes += outcome.applied
+        self.conflicts += len(outcome.conflicts)
+        for conflict in outcome.conflicts:
+            self._around.emit(conflict)
+        self._around.emit(
+            Applied(
+                self.peer,
+                self._around.region,
+                outcome.applied,
+                outcome.stale,
+                outcome.skipped,
+                len(outcome.conflicts),
+                (loop.time() - began) * 1000,
+            )
+        )
+        if outcome.planned:
+            self._bootstrapping.planned()
+
+    def news(self, state: TableState) -> settings.Registers | None:
+        """Return the registers of a shared table that the peer tells of, ``None`` where they hold nothing new."""
+        registers = settings.decode(state.registers)
+        known = self._around.engine.catalogue.by_uid.get(state.uid)
+        return None if obligations.knows(known, registers, self._around.region) else registers
+
+    async def merge(self, state: TableState, registers: settings.Registers) -> None:
+        """Merge a shared table's registers."""
+        await self._around.durably(lambda context: obligations.merge(context, state.uid, state.name, registers))
+        self._bootstrapping.planned()
+
+    async def save_position(self, cursor: Cursor) -> None:
+        """Save a cursor that moved over records of others, now and then: the source's log is trimmed by it."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() - self._saved_at >= self._around.settings.position_ms / 1000
+        if cursor.sequence > self.saved.sequence and (due or not self.saved.epoch):
+            await self.begin_at(cursor)
+
+    async def begin_at(self, cursor: Cursor) -> None:
+        """Save a cursor."""
+        await self._around.durably(lambda context: applier.save_cursor(context, cursor))
+        self.saved, self._saved_at = cursor, asyncio.get_running_loop().time()
