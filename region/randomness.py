@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import secrets
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Rng(Protocol):
@@ -49,3 +52,24 @@ def uuid(rng: Rng) -> str:
     digits = rng.token(16)
     variant = "89ab"[int(digits[16], 16) % 4]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def integer(rng: Rng, low: int, high: int) -> int:
+    """Return a random whole number with ``low <= number <= high``."""
+    return min(high, low + int(rng.uniform(0, high - low + 1)))
+
+
+def chance(rng: Rng, share: float) -> bool:
+    """Return true with this probability."""
+    return rng.uniform(0, 1) < share
+
+
+def pick(rng: Rng, choices: Sequence[T]) -> T:
+    """Return one of several, each as likely as the others."""
+    return choices[integer(rng, 0, len(choices) - 1)]
+
+
+def shuffled(rng: Rng, values: Iterable[T]) -> list[T]:
+    """Return values in a random order."""
+    remaining = list(values)
+    return [remaining.pop(integer(rng, 0, len(remaining) - 1)) for _ in range(len(remaining))]
