@@ -76,6 +76,8 @@ class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):
     backoff_min_ms: PositiveMilliseconds = 50
     backoff_max_ms: PositiveMilliseconds = 1000
     position_ms: PositiveMilliseconds = 1000
+    disassociation_wait_ms: Milliseconds = 60 * 60 * 1000
+    """How long a replica that leaves its global table waits for the other members; 0: for ever."""
     transactions: Literal["group", "item"] = "group"
     """Whether what a peer wrote in one transaction is applied here all at once, or item by item as on AWS."""
 

@@ -46,6 +46,8 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     replicated.Conflicted: "info",
     replicated.LinkParked: "error",
     replicated.ResynchronisationNeeded: "error",
+    replicated.Disassociated: "info",
+    replicated.DisassociationAbandoned: "warning",
     replicated.BootstrapStarted: "info",
     replicated.BootstrapProgress: "debug",
     replicated.BootstrapInterrupted: "warning",

@@ -78,6 +78,22 @@ class ResynchronisationNeeded(Event, frozen=True):
     reason: str
 
 
+class Disassociated(Event, frozen=True):
+    """A replica of this region has left its global table ``uid``, and is a table of its own, ``own_uid``."""
+
+    table: str
+    uid: str
+    own_uid: str
+
+
+class DisassociationAbandoned(Event, frozen=True):
+    """A replica could not leave its global table in time; it stays a member. ``waiting`` are those waited for."""
+
+    table: str
+    uid: str
+    waiting: tuple[str, ...]
+
+
 class BootstrapStarted(Event, frozen=True):
     """This region begins to fetch a table that it has just become a replica of."""
 

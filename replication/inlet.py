@@ -91,6 +91,8 @@ class Inlet:
         self._head = 0
         self._watermark = 0
         self.connections = 0
+        self.complete_ms = 0
+        """Up to when, by the peer's wall clock, all that it had committed is applied here."""
 
     # The life of the link.
 
@@ -308,6 +310,7 @@ class Inlet:
         sink = self._sink
         if sink is None:
             return
+        self.complete_ms = max(self.complete_ms, sink.complete_ms)
         state = sink.state(self._around.now_ms())
         clock = self._around.engine.clock
         over_ms = sink.parked_ms

@@ -61,6 +61,8 @@ class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The wait before connecting again doubles from one to the other, shortened at random by up to a half."""
     position_ms: int = 1000
     """How often, at most, a cursor that moved without changes is saved."""
+    disassociation_wait_ms: int = 60 * 60 * 1000
+    """How long a replica that leaves its global table waits for the other members; 0: for ever."""
     transactions: Literal["group", "item"] = "group"
     """How this region applies what a peer wrote in one transaction: all at once, or, as AWS does, item by item."""
 

@@ -74,6 +74,8 @@ class Outlet:
         self._tables_told: dict[str, Registers] = {}
         self._backlog = _Backlog(self)
         self.acknowledged: int | None = None
+        self.peer_now_ms = 0
+        """The peer's wall clock at its last acknowledgement."""
         self.changes = self.connections = 0
 
     # A session.
@@ -155,6 +157,7 @@ class Outlet:
         settled = source.ack(frame, self._around.now_ms())
         self.acknowledged = source.acknowledged
         self._peer_state = frame.state
+        self.peer_now_ms = frame.now_ms
         if settled.records:
             self.changes += settled.records
             self._around.emit(Delivered(self._around.region, self.peer, settled.records, max(0, settled.latency_ms)))

@@ -18,6 +18,7 @@ from region.errors import AtollError, ReplicationError
 from region.events import Committed, Event, TableChanged
 from region.randomness import Rng
 from replication.bootstrap import Bootstrapper
+from replication.departures import Departures
 from replication.events import LinkFailed
 from replication.inlet import Inlet
 from replication.lag import LinkStatus
@@ -44,6 +45,7 @@ class Replication:
         self._outlets: dict[str, Outlet] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._bootstrapper = Bootstrapper(self._around, self._inlets)
+        self._departures = Departures(self._around, self._inlets, self._outlets)
         self._listener: Listener | None = None
         self._progress = asyncio.Event()
         self._safe_hlc = 0
@@ -59,6 +61,7 @@ class Replication:
         for peer in self._inlets:
             self._connect(peer)
         self._bootstrapper.planned()
+        self._departures.begin()
         return self._listener.port
 
     async def stop(self) -> None:
@@ -66,6 +69,7 @@ class Replication:
         self._unsubscribe()
         await ended(list(self._tasks.values()))
         await self._bootstrapper.stop()
+        await self._departures.stop()
         if self._listener is not None:
             await self._listener.close()
             self._listener = None
@@ -201,6 +205,7 @@ class Replication:
         elif isinstance(event, TableChanged) and self._listener is not None:
             # Whoever merged the table's registers may have been cancelled meanwhile: the commit alone is certain.
             self._bootstrapper.table_changed(event.uid)
+            self._departures.table_changed(event.uid)
 
     async def _accept(self, connection: Connection) -> None:
         """Find out who subscribes, and serve."""

@@ -87,6 +87,9 @@ class Sink:
         self.source_paused = False
         self.skew_ms = 0
         self.applied_ms = 0
+        self.complete_ms = 0
+        """Up to when, by the source's wall clock, all that it had committed is applied here."""
+        self._goal = (0, 0)
         self._welcomed = False
         self._window_bytes = window_bytes
         self._park_ms = park_ms
@@ -156,6 +159,15 @@ class Sink:
         elif not self._taken:
             self.watermark = max(self.watermark, frame.watermark)
             self.cursor = self.cursor._replace(sequence=frame.upto, watermark=self.watermark)
+        if not self._goal[1]:
+            self._goal = (frame.head, frame.sent_ms)
+        self._look_at_goal()
+
+    def _look_at_goal(self) -> None:
+        """See whether what the source had committed at some moment is applied by now."""
+        head, sent_ms = self._goal
+        if sent_ms and self.cursor.sequence >= head:
+            self.complete_ms, self._goal = sent_ms, (0, 0)
 
     def take(self, records_max: int) -> Work | None:
         """Return what to apply next: queued batches up to ``records_max`` records together, at least one.
@@ -203,6 +215,7 @@ class Sink:
             rest = [c for c in first.piece.changes if c.sequence > work.cursor.sequence]
             self._queue.appendleft(first._replace(piece=first.piece._replace(changes=rest)))
         self.watermark = max(self.watermark, work.cursor.watermark)
+        self._look_at_goal()
 
     def force(self) -> None:
         """Let what is queued now pass the park bound: an operator has decided so."""

@@ -45,6 +45,13 @@ class IndexState(msgspec.Struct, frozen=True):
     """What a deleted index was, so that it can be described while it is DELETING."""
 
 
+class Leaving(msgspec.Struct, frozen=True, kw_only=True):
+    """A disassociation under way: what this region wrote up to ``sequence`` must be everywhere before it may end."""
+
+    sequence: int
+    since_ms: int
+
+
 class LocalState(msgspec.Struct, frozen=True, kw_only=True):
     """What belongs to one region's replica alone and never travels."""
 
@@ -63,6 +70,8 @@ class LocalState(msgspec.Struct, frozen=True, kw_only=True):
     global_since: int = 0
     """The hlc at which this region made the table global. Deletions before it left no tombstone here; so this region's
     changes before it reach other replicas as the state that a snapshot finds, and never one by one."""
+    disassociation_protection: bool = True
+    leaving: Leaving | None = None
     extra: Mapping[str, Any] = {}
     """Settings of one region that have no field of their own, by the name of the operation family."""
 

@@ -28,13 +28,13 @@ Description = dict[str, Any]
 
 
 def status_of(context: Context, table: Table) -> str:
-    """Return the ``TableStatus`` now: UPDATING also while a replica elsewhere comes or goes."""
+    """Return the ``TableStatus`` now: UPDATING also while a replica elsewhere comes, goes or leaves."""
     local = table.local
     if local.status == DELETING:
         return DELETING
     if local.status != ACTIVE and (local.status_until_ms == 0 or local.status_until_ms > context.now_ms()):
         return local.status
-    if any(it["ReplicaStatus"] in (CREATING, DELETING) for it in others(context, table).values()):
+    if any(it["ReplicaStatus"] in (CREATING, UPDATING, DELETING) for it in others(context, table).values()):
         return UPDATING
     return ACTIVE
 
@@ -186,6 +186,7 @@ def _add_replicas(context: Context, answer: Description, table: Table, unlisted:
     answer["Replicas"] = [
         _replica(context, table, region, it) for region, it in sorted(replicas.items()) if region != unlisted
     ]
+    answer["DisassociationProtectionEnabled"] = table.local.disassociation_protection
 
 
 def _replica(context: Context, table: Table, region: str, member: Mapping[str, Any]) -> Description:

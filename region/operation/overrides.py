@@ -14,6 +14,7 @@ from typing import Any, Final
 from region.model import settings
 from region.model.settings import Registers
 from region.model.table import Table
+from region.operation import throughput
 
 OVERRIDES: Final = "Overrides"
 READ: Final = "read"
@@ -39,6 +40,38 @@ def effective(table: Table, member: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a replica's overrides that count now, by their key; ``member`` is its register's value."""
     overrides = (member or {}).get(OVERRIDES) or {}
     return {key: it["value"] for key, it in overrides.items() if it["hlc"] > _changed_hlc(table.registers, key)}
+
+
+def settled(table: Table, member: Mapping[str, Any], hlc: int) -> dict[str, Any]:
+    """Return the registers that make a replica's overrides the settings of a table of its own, changed at ``hlc``."""
+    values: dict[str, Any] = {}
+
+    def change(register: str, **fields: Any) -> None:
+        values[register] = {**(values.get(register) or table.setting(register) or {}), **fields}
+
+    for key, value in effective(table, member).items():
+        family, _, index = key.partition(":")
+        if index and table.setting(settings.INDEX + index) is None:
+            continue
+        if key == TABLE_CLASS:
+            change(settings.TABLE_CLASS, TableClass=value)
+        elif key == READ:
+            change(settings.BILLING, ReadCapacityUnits=value, ReadHlc=hlc)
+        elif key == ON_DEMAND_READ:
+            values[settings.ON_DEMAND] = _limited(table.setting(settings.ON_DEMAND), value, hlc)
+        elif family + ":" == INDEX_READ:
+            old = (values.get(settings.INDEX + index) or table.setting(settings.INDEX + index))["ProvisionedThroughput"]
+            change(settings.INDEX + index, ProvisionedThroughput={**old, "ReadCapacityUnits": value, "ReadHlc": hlc})
+        else:
+            old = (values.get(settings.INDEX + index) or table.setting(settings.INDEX + index)).get(
+                "OnDemandThroughput"
+            )
+            change(settings.INDEX + index, OnDemandThroughput=_limited(old, value, hlc))
+    return values
+
+
+def _limited(old: Mapping[str, Any] | None, value: int, hlc: int) -> dict[str, Any]:
+    return throughput.on_demand_value(old, {"MaxReadRequestUnits": value}, hlc)
 
 
 def _read_throughput(source: Mapping[str, Any], read: str, on_demand: str, values: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ def drop(context: Context, table: Table, *, announce: bool = True) -> Table:
     if member:
         registers = written(context, registers, next_hlc(context, registers), {own_register(context): None})
     local = stream_shards.follow(context, table.name, table.local, None)
-    local = in_transition(msgspec.structs.replace(local, indexes={}, extra={}), ACTIVE, 0)
+    local = in_transition(msgspec.structs.replace(local, indexes={}, extra={}, leaving=None), ACTIVE, 0)
     record = msgspec.structs.replace(table.record, registers=dict(registers), local=local, dropped=True)
     context.transaction.drop_table(record)
     context.written += 1

@@ -7,7 +7,7 @@ Invariants: one Create or one Delete a call, alone in the call; none while anoth
 list a new replica yet, and never the region that answers.
 
 Shape of a register ``replica:<region>``: ``{RegionName, ReplicaStatus, ReplicaStatusDescription?, KMSMasterKeyId?,
-Overrides?}`` with ``ReplicaStatus`` CREATING, ACTIVE, DELETING or CREATION_FAILED, and the overrides of
+Overrides?}`` with ``ReplicaStatus`` CREATING, ACTIVE, UPDATING, DELETING or CREATION_FAILED, and the overrides of
 :mod:`region.operation.overrides`; ``None`` once the replica is gone.
 
 Source: the project's facts on global tables, whose table of answers this module follows row by row; AWS API reference,
@@ -26,9 +26,10 @@ from region.model import settings
 from region.model.change import Response
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, Table
 from region.model.values import INVALID
-from region.operation import auto_scaling, options, overrides, records, throughput
+from region.operation import auto_scaling, disassociation, overrides, records, throughput
 from region.operation.context import Context
 from region.operation.description import describe, others, status_of
+from region.operation.messages import IN_FLIGHT, no_members, no_region
 from region.operation.tables import find, in_use
 
 ACTIONS: Final = ("Create", "Update", "Delete", "Disassociate")
@@ -36,7 +37,6 @@ STRONG: Final = "STRONG"
 STRONG_REPLICAS: Final = 3
 COMPANIONS: Final = ("ReplicaUpdates", "MultiRegionConsistency", "GlobalTableWitnessUpdates")
 NO_ACTIONS: Final = "There are no actions specified in the Replica Update Action of the request."
-IN_FLIGHT: Final = "The resource which you are attempting to change is in use."
 DEFAULT_VIEW: Final = "NEW_AND_OLD_IMAGES"
 
 Request = dict[str, Any]
@@ -76,7 +76,8 @@ def check_request(request: Request, named: Iterable[str]) -> None:
         raise ValidationError("Update table operation with more than one type of replica actions not allowed")
     if any(name not in COMPANIONS for name in named):
         raise ValidationError(f"{INVALID}Replica modification must be the only operation in the request")
-    options.refuse_unsupported({present[0]: True for present in kinds}, ("Disassociate",), "ReplicaUpdates")
+    if ["Disassociate"] in kinds and len(kinds) > 1:
+        raise ValidationError("Update table operation with a disassociate replica action allows no other action")
     comings = _distinct(updates, ("Create", "Delete"))
     if len(comings) > 1 and request.get("MultiRegionConsistency") != STRONG:
         raise ValidationError("Update table operation with more than one create or delete replica actions not allowed")
@@ -86,6 +87,9 @@ def check_request(request: Request, named: Iterable[str]) -> None:
 
 def update(context: Context, name: str, request: Request) -> Response:
     """Carry out the replica actions of a checked request; the answer shows the table UPDATING."""
+    leaving = request["ReplicaUpdates"][0].get("Disassociate")
+    if leaving is not None:
+        return disassociation.begin(context, name, leaving["RegionName"])
     actions = _distinct(request["ReplicaUpdates"], ("Create", "Update", "Delete"))
     _check_local(context, actions)
     table = context.catalogue.by_name.get(name)
@@ -136,10 +140,7 @@ def _check_regions(context: Context, table: Table | None, actions: Sequence[Acti
     members = table.members() if table else {}
     for action in actions:
         if action.region not in regions and not (action.kind == "Delete" and action.region in members):
-            raise ValidationError(
-                f"Region {action.region} is not supported. The latest version of global tables are only supported in "
-                f"the following regions: [{', '.join(regions)}]"
-            )
+            raise no_region(action.region, regions)
 
 
 def _find(context: Context, name: str) -> Table:
@@ -166,10 +167,7 @@ def _check_members(context: Context, table: Table, actions: Sequence[Action]) ->
         elif action.region not in members:
             strangers.append(action.region)
     if strangers:
-        raise ValidationError(
-            "Update global table operation failed because one or more replicas were not part of the global table. "
-            f"Please retry the request without these replicas: [{', '.join(strangers)}]."
-        )
+        raise no_members(strangers)
 
 
 def _check_status(context: Context, table: Table) -> None:

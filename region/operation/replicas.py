@@ -18,9 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from region.model import settings
 from region.model.settings import Register, Registers
-from region.model.table import ACTIVE, CREATING, DELETING, Table
+from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, Table
 from region.operation import records
 from region.operation.context import Context
 from region.operation.description import CREATION_FAILED
@@ -64,7 +66,7 @@ def begin_serving(context: Context, table: Table) -> Table:
     """End the CREATING of a table; where it is a replica that was asked for, answer ACTIVE."""
     local = records.in_transition(table.local, ACTIVE, 0)
     member = records.own_membership(context, table.registers)
-    if member is None or member["ReplicaStatus"] != CREATING:
+    if member is None or member["ReplicaStatus"] not in (CREATING, UPDATING):
         return records.save(context, table, table.registers, local)
     table = records.save(
         context, table, _answered(context, table.registers, {**member, "ReplicaStatus": ACTIVE}), local
@@ -86,14 +88,14 @@ def _adopt_absent(context: Context, known: Table | None, uid: str, name: str, me
     """Adopt the registers of a table that this region does not hold."""
     member = records.own_membership(context, merged)
     status = member["ReplicaStatus"] if member else None
-    wanted = status == CREATING or (status == ACTIVE and known is None)
+    wanted = status == CREATING or (status in (ACTIVE, UPDATING) and known is None)
     if member is not None and wanted:
         if name in context.catalogue.by_name:
             _fail(context, uid, name, merged, member, NAME_TAKEN)
             return None
         # A file that was lost is no reason to lose the membership: the replica is filled again, as a new one is.
         return records.insert(context, uid, name, merged, records.new_local(context, status=CREATING))
-    if status in (ACTIVE, DELETING):
+    if status in (ACTIVE, UPDATING, DELETING):
         context.publish_table(records.remember(context, uid, name, _answered(context, merged, None)))
     elif known is not None and merged != known.registers:
         records.remember(context, uid, name, merged)
@@ -107,9 +109,15 @@ def _obey(context: Context, table: Table) -> Table | None:
     if status == DELETING and table.local.status != DELETING:
         table = retire(context, table)
         return None if table.record.dropped else table
-    if status == CREATING and table.local.status == ACTIVE:
+    if status == CREATING and table.local.status in (ACTIVE, UPDATING):
         # It was removed and added again before word of the removal came: what it holds may have a gap.
-        return records.save(context, table, table.registers, records.in_transition(table.local, CREATING, 0))
+        local = msgspec.structs.replace(table.local, leaving=None)
+        return records.save(context, table, table.registers, records.in_transition(local, CREATING, 0))
+    if member is not None and status == ACTIVE and table.local.leaving is not None:
+        # Another region changed the replica's settings before it knew that the replica is leaving.
+        registers = _answered(context, table.registers, {**member, "ReplicaStatus": UPDATING})
+        table = records.save(context, table, registers)
+        context.publish_table(table)
     return table
 
 

@@ -20,12 +20,13 @@ from region.model import settings
 from region.model.change import Response
 from region.model.table import CREATING, DELETING, UPDATING, LocalState, Table
 from region.model.values import INVALID
-from region.operation import auto_scaling, index_update, options, records, replica_update, throughput
+from region.operation import auto_scaling, disassociation, index_update, options, records, replica_update, throughput
 from region.operation.context import Context
 from region.operation.description import describe, others
 from region.operation.lookup import changeable
 
-UNSUPPORTED: Final = ("GlobalTableSettingsReplicationMode", "DisassociationProtectionEnabled", "VectorIndexUpdates")
+UNSUPPORTED: Final = ("GlobalTableSettingsReplicationMode", "VectorIndexUpdates")
+PROTECTION: Final = "DisassociationProtectionEnabled"
 CHANGES: Final = (
     "ProvisionedThroughput",
     "BillingMode",
@@ -39,6 +40,7 @@ CHANGES: Final = (
     "WarmThroughput",
     "MultiRegionConsistency",
     "GlobalTableWitnessUpdates",
+    PROTECTION,
 )
 
 Request = dict[str, Any]
@@ -57,6 +59,8 @@ def update_table(context: Context, request: Request) -> Response:
     _check_request(request)
     if request.get("ReplicaUpdates"):
         return replica_update.update(context, name, request)
+    if request.get(PROTECTION) is not None:
+        return disassociation.set_protection(context, name, enabled=request[PROTECTION])
     updates = request.get("GlobalSecondaryIndexUpdates") or []
     index_update.check_request(updates)
     stream = request.get("StreamSpecification")
@@ -85,6 +89,10 @@ def _check_request(request: Request) -> None:
         raise ValidationError(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
             "SSESpecification or ReplicaUpdates is required"
+        )
+    if PROTECTION in named and len(named) > 1:
+        raise ValidationError(
+            f"{INVALID}Disassociation protection modification must be the only operation in the request"
         )
     replica_update.check_consistency(request)
     if "ReplicaUpdates" in named:

@@ -16,6 +16,7 @@ import msgspec
 from region.errors import require
 from region.model.table import Index, Table, TableRecord
 from region.store import codec, expiry, schema
+from region.store.identity import SAVE_SEPARATION
 from region.store.state import State
 
 _FIND: Final = "SELECT record FROM tables WHERE uid = ?"
@@ -62,8 +63,7 @@ class CatalogueWriter:
             local=msgspec.structs.replace(record.local, indexes=states),
         )
         self._save(record)
-        self._state.ids[record.uid] = record.id
-        self._state.uids[record.id] = record.uid
+        self._state.identities.add(record.id, record.uid)
         if not record.dropped:
             self._create(Table(record))
         return record
@@ -99,6 +99,26 @@ class CatalogueWriter:
             self._drop(index.id, schema.entries_name(index.id, known.name, index.name))
         self._follow_expiries(expiry.storage_of(Table(known)), None)
         self._drop(known.id, items)
+
+    def separate(self, left: TableRecord, kept: TableRecord, head: int) -> TableRecord:
+        """Let ``kept`` have the storage and number of a table, and ``left`` its uid under a new number.
+
+        The log's rows up to ``head`` remain those of ``left``.
+        """
+        known = self._find(left.uid)
+        require(
+            known is not None and not known.dropped and known.id == kept.id and left.dropped,
+            f"table {left.name} ({left.uid}) is separated without being there",
+        )
+        self._save(kept)
+        left = msgspec.structs.replace(left, id=self.allocate())
+        self._save(left)
+        self._execute(SAVE_SEPARATION, (kept.id, head, left.uid))
+        identities = self._state.identities
+        identities.separate(kept.id, head, left.uid)
+        identities.add(kept.id, kept.uid)
+        identities.add(left.id, left.uid)
+        return left
 
     def _find(self, uid: str) -> TableRecord | None:
         text = self._execute(_FIND, (uid,)).get

@@ -8,13 +8,13 @@ Invariant: whoever truncates the log leaves its last row, because the head is re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from region.model.change import ITEM, UNCHANGED, LogRecord
 from region.model.keys import HASH_BYTES
 from region.model.version import Version
 from region.store.codec import unpack_vector
+from region.store.identity import Identities
 
 INSERT: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 HEAD: Final = "SELECT coalesce(max(sequence), 0) FROM log"
@@ -38,12 +38,12 @@ READ_CHANGES: Final = (
 )
 
 
-def record_of(row: tuple[Any, ...], uids: Mapping[int, str]) -> LogRecord:
-    """Return the record of a row; ``uids`` names the tables by their numbers."""
+def record_of(row: tuple[Any, ...], identities: Identities) -> LogRecord:
+    """Return the record of a row; ``identities`` name the tables by their numbers."""
     sequence, table_id, kind, origin, hlc, vector, key, size, effect, old_size = row[:10]
     cause, group, request_id, image, old_image = row[10:]
     version = Version(hlc, origin) if vector is None else Version(hlc, origin, unpack_vector(vector))
     return LogRecord(
-        *(sequence, kind, uids[table_id], key, image, size, version),
+        *(sequence, kind, identities.uid(table_id, sequence), key, image, size, version),
         *(old_image, cause, group, request_id, effect, old_size),
     )

@@ -114,6 +114,13 @@ class Transaction(Reader, Protocol):
     def drop_table(self, record: TableRecord) -> None:
         """Delete all storage of a table; its record stays, marked ``dropped``, with its registers."""
 
+    def separate_table(self, left: TableRecord, kept: TableRecord) -> TableRecord:
+        """Give a table's storage another uid: ``kept`` (same number) has it, ``left`` is dropped and has the old uid.
+
+        What the log holds up to now stays that of ``left``, except to :meth:`read_changes`, which goes on reading the
+        table's stream. Returns ``left`` with its new number.
+        """
+
     def next_index_id(self) -> int:
         """Return a number for a new index, never used before in this file."""
 

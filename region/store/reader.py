@@ -110,10 +110,10 @@ class SqliteReader:
         """Return records up to both limits, and whether there are no more."""
         records: list[LogRecord] = []
         total = 0
-        uids = self._state.uids
+        identities = self._state.identities
         cursor = self.connection.execute(statement, bindings)
         for row in cursor:
-            record = log.record_of(row, uids)
+            record = log.record_of(row, identities)
             total += len(record.key) + len(record.image or b"") + len(record.old_image or b"")
             if total > bytes_max and records:
                 cursor.close()
@@ -124,19 +124,22 @@ class SqliteReader:
     @reading("reading the change log")
     def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
         """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
-        number = self._state.ids.get(table_uid)
-        if number is None:
-            return []
-        uids = self._state.uids
-        rows = self._execute(log.READ_TABLE, (after, upto, number, origin, limit))
-        return [log.record_of(row, uids) for row in rows]
+        identities = self._state.identities
+        records: list[LogRecord] = []
+        for stretch in identities.stretches(table_uid):
+            part = (max(after, stretch.after), min(upto, stretch.upto), stretch.number, origin, limit - len(records))
+            records += [log.record_of(row, identities) for row in self._execute(log.READ_TABLE, part)]
+        return records
 
     @reading("reading the change log")
     def read_changes(
         self, table_uid: str, after: int, upto: int, *, hashes: tuple[bytes, bytes], limit: int, bytes_max: int
     ) -> tuple[list[LogRecord], int]:
-        """Return the effective item changes of one table and a range of hashes, and how far they are complete."""
-        number = self._state.ids.get(table_uid)
+        """Return the effective item changes of one table and a range of hashes, and how far they are complete.
+
+        A table that left its global table has the changes from before that, too: its stream goes on.
+        """
+        number = self._state.identities.number(table_uid)
         if number is None:
             return [], upto
         records, whole = self._read_log(log.READ_CHANGES, (after, upto, number, *hashes, limit), limit, bytes_max)

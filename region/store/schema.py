@@ -86,7 +86,17 @@ _FIRST: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+_SEPARATIONS: Final = (
+    """CREATE TABLE separations (
+        number INTEGER NOT NULL,
+        upto INTEGER NOT NULL,
+        uid TEXT NOT NULL,
+        PRIMARY KEY (number, upto)
+    ) WITHOUT ROWID""",
+)
+"""Which uid a table's number stood for up to which sequence of the log (``region.store.identity``)."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS)
 """Statements by layout: the first makes layout 1 of an empty file, the next makes layout 2 of that, and so on."""
 
 VERSION: Final = len(MIGRATIONS)

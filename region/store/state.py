@@ -1,8 +1,8 @@
 """What the store keeps in memory about its file, as of the last commit, and what it learned on the way.
 
 Invariants: ``head`` and ``counters`` change only after the commit that changes them in the file. Everything else may
-run ahead of the file without harm: numbers once given out stay given out, a mapping of a table that was rolled back is
-never looked up, and ``gone`` is consulted only when SQLite says that a table is missing.
+run ahead of the file without harm: numbers once given out stay given out, the identity of a table that was rolled back
+is never looked up (a separation is undone), and ``gone`` is consulted only when SQLite says that a table is missing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any
 
 from region.model.table import Table
 from region.store import log
+from region.store.identity import Identities
 from region.store.plan import TablePlan
 
 
 class State:
     """The memory of one open store, shared by its readers and its transaction."""
 
-    __slots__ = ("counters", "gone", "head", "ids", "next_id", "plans", "quiet", "uids")
+    __slots__ = ("counters", "gone", "head", "identities", "next_id", "plans", "quiet")
 
     def __init__(self, execute: Callable[[str], Any]) -> None:
         self.head: int = execute(log.HEAD).get
@@ -26,8 +27,7 @@ class State:
             number: (items, size) for number, items, size in execute("SELECT id, items, bytes FROM counters")
         }
         """Live items and their bytes, per table and per index."""
-        self.uids: dict[int, str] = dict(execute("SELECT id, uid FROM tables").fetchall())
-        self.ids: dict[str, int] = {uid: number for number, uid in self.uids.items()}
+        self.identities = Identities(execute)
         self.next_id = int(execute("SELECT value FROM meta WHERE name = 'next_id'").get)
         """The next number for a table or an index."""
         self.plans: dict[int, TablePlan] = {}

@@ -106,6 +106,7 @@ class SqliteTransaction(SqliteReader):
         self._head = state.head
         self._counters: dict[int, tuple[int, int] | None] = {}
         self._dropped: set[int] = set()
+        self._separated = False
         self._changes = self.connection.changes
         self._indexes = IndexWriter(self._execute, self._changes, self._count)
         self._catalogue = CatalogueWriter(self._execute, state, self._start_count)
@@ -146,6 +147,8 @@ class SqliteTransaction(SqliteReader):
     def discard(self) -> None:
         """Forget what was rolled back."""
         self._state.gone -= self._dropped
+        if self._separated:
+            self._state.identities.load()
         self._reset()
 
     def _reset(self) -> None:
@@ -154,6 +157,7 @@ class SqliteTransaction(SqliteReader):
         self._head = self._state.head
         self._counters = {}
         self._dropped = set()
+        self._separated = False
 
     # Items and the log.
 
@@ -254,7 +258,9 @@ class SqliteTransaction(SqliteReader):
     @_writing("writing a table's settings")
     def log_table(self, table: Table, registers: Registers, version: Version) -> int:
         """Append a log record that carries the table's shared settings. Return its sequence."""
-        require(self._state.uids.get(table.id) == table.uid, f"table {table.name} is logged before it is inserted")
+        require(
+            self._state.identities.current(table.id) == table.uid, f"table {table.name} is logged before it is inserted"
+        )
         packed = codec.pack_vector(version.vector)
         image = settings.encode(registers)
         self._head = sequence = self._head + 1
@@ -293,6 +299,15 @@ class SqliteTransaction(SqliteReader):
     def drop_table(self, record: TableRecord) -> None:
         """Delete all storage of a table; its record stays, marked ``dropped``."""
         self._catalogue.drop(record)
+
+    @_writing("separating a table")
+    def separate_table(self, left: TableRecord, kept: TableRecord) -> TableRecord:
+        """Give a table's storage another uid: ``kept`` has it from here on, ``left`` is dropped with the old one.
+
+        Returns ``left`` with its new number.
+        """
+        self._separated = True
+        return self._catalogue.separate(left, kept, self._head)
 
     @_writing("numbering an index")
     def next_index_id(self) -> int:

@@ -93,12 +93,6 @@ ROWS: list[tuple[str, list[dict[str, Any]], dict[str, Any], str]] = [
     ("a create and a delete in one element", [{**create(AP), **delete(EU)}], {}, ONE_TYPE),
     ("a create and an update", [create(AP), change(EU, **CLASS)], {}, ONE_TYPE),
     (
-        "disassociation",
-        [{"Disassociate": {"RegionName": US, "DisassociationMode": "WAIT_FOR_REPLICATION"}}],
-        {},
-        f"{INVALID}Disassociate of ReplicaUpdates is not supported by Atoll",
-    ),
-    (
         "a witness without strong consistency",
         [create(AP)],
         {"GlobalTableWitnessUpdates": [{"Create": {"RegionName": AP}}]},

@@ -98,12 +98,6 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "decreasing WarmThroughput is not supported",
     ),
     (
-        "disassociation protection",
-        {},
-        {"DisassociationProtectionEnabled": False},
-        f"{INVALID}DisassociationProtectionEnabled of UpdateTable is not supported by Atoll",
-    ),
-    (
         "vector indexes",
         {},
         {"VectorIndexUpdates": [{"Delete": {"IndexName": "v"}}]},

@@ -23,6 +23,7 @@ from region.errors import DefectError
 from region.model.table import Table
 from region.model.version import Version
 
+ALL_HASHES = (b"\x00", b"\xff" * 8)
 KEYS = global_index("Keys", "genre", projection="KEYS_ONLY")
 ALL = global_index("All", "genre")
 
@@ -164,3 +165,36 @@ def test_a_person_reads_the_file_with_any_sqlite_tool(tmp_path: Path) -> None:
     store.commit()
     store.close()
     assert query(path, "SELECT name FROM sqlite_master WHERE type = 'view'") == [(f"items of MUSIC ({other.id})",)]
+
+
+def test_a_separated_table_keeps_its_storage_and_its_rows_of_the_log_keep_their_uid(tmp_path: Path) -> None:
+    store = opened(tmp_path / "r.db")
+    table = create(store, table_record(indexes=(KEYS,), replicated=True))
+    put(store.begin(), table, song("Abba", "One"))
+    store.commit()
+    head = store.log_head()
+    kept = Table(msgspec.structs.replace(table.record, uid="its own"))
+
+    def separate() -> None:
+        local = msgspec.structs.replace(table.local, indexes={})
+        left = msgspec.structs.replace(table.record, dropped=True, local=local)
+        assert store.begin().separate_table(left, kept.record).id != table.id
+
+    separate()
+    store.rollback()
+    assert store.read_log(head - 1, **EVERYTHING)[0].table_uid == table.uid
+    separate()
+    store.commit()
+    put(store.begin(), kept, song("Abba", "Two"))
+    store.commit()
+    for _ in range(2):
+        assert [record.table_uid for record in store.read_log(head - 1, **EVERYTHING)] == [table.uid, "its own"]
+        for uid in (table.uid, "its own"):
+            assert len(store.read_table_log(uid, 0, head + 9, limit=9, origin=REGION)) == 1
+        changes, _ = store.read_changes("its own", 0, head + 9, hashes=ALL_HASHES, **EVERYTHING)
+        assert len(changes) == 2
+        assert store.statistics(kept, None)[0] == 2
+        assert [(it.uid, it.dropped) for it in store.tables()] == [("its own", False), (table.uid, True)]
+        store.close()
+        store = opened(tmp_path / "r.db")
+    store.close()
