@@ -37,6 +37,7 @@ from region.engine import Engine, RunCommit
 from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
 from region.model.expiry import ExpirySettings
+from region.model.feed import ConflictSettings
 from region.model.stream import StreamSettings
 from region.operation.context import RegionSettings
 from region.randomness import SystemRng
@@ -196,6 +197,7 @@ def _region_settings(config: Config) -> RegionSettings:
         transition_ms=config.transition_ms,
         streams=StreamSettings(**msgspec.structs.asdict(config.streams)),
         ttl=ExpirySettings(**msgspec.structs.asdict(config.ttl)),
+        conflicts=ConflictSettings(**msgspec.structs.asdict(config.conflicts)),
         throttling=config.throttling,
     )
 

@@ -107,6 +107,13 @@ class TtlConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long after a change of a table's TTL the next one is refused; 0: never."""
 
 
+class ConflictsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is kept of what lost to concurrent writes."""
+
+    kept: Annotated[int, Meta(ge=1, description="a whole number of entries, 1 or more")] = 10_000
+    kept_ms: PositiveMilliseconds = 7 * 24 * 60 * 60 * 1000
+
+
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What is logged to standard error, and how."""
 
@@ -133,6 +140,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClockConfig = ClockConfig()
     streams: StreamsConfig = StreamsConfig()
     ttl: TtlConfig = TtlConfig()
+    conflicts: ConflictsConfig = ConflictsConfig()
     log: LogConfig = LogConfig()
 
 

@@ -188,6 +188,16 @@ def _region_families() -> list[Any]:
         GaugeMetricFamily("atoll_log_tail", "Sequence before the first change that the log still holds."),
         GaugeMetricFamily("atoll_clock_ahead_seconds", "How far the hybrid logical clock is ahead of the wall clock."),
         CounterMetricFamily("atoll_bootstraps_total", "Tables fetched, as a new replica, to the end."),
+        CounterMetricFamily(
+            "atoll_conflicts_total", "Writes that lost to a concurrent one and were recorded here.", labels=table
+        ),
+        CounterMetricFamily(
+            "atoll_double_grants_total",
+            "Conflicts in which two regions granted what one would grant once.",
+            labels=table,
+        ),
+        GaugeMetricFamily("atoll_conflicts_kept", "Conflicts that the region's feed holds."),
+        CounterMetricFamily("atoll_conflicts_dropped_total", "Conflicts that were recorded and are kept no longer."),
     ]
 
 
@@ -254,6 +264,9 @@ def region_samples(config: Config, engine: Engine) -> Samples:
         yield "atoll_table_bytes", (name,), size_bytes
     yield "atoll_log_head", (), store.log_head()
     yield "atoll_log_tail", (), store.log_tail()
+    dropped, recorded = store.conflict_range(engine.settings.conflicts.since_ms(engine.source.now_ms()))
+    yield "atoll_conflicts_kept", (), recorded - dropped
+    yield "atoll_conflicts_dropped_total", (), dropped
     yield "atoll_clock_ahead_seconds", (), max(0, wall_ms(engine.clock.last) - engine.source.now_ms()) / 1000
 
 
@@ -325,6 +338,10 @@ class Metrics:
             self._counts["atoll_store_failures_total", ()] += 1
         elif type(event) is replicated.BootstrapFinished:
             self._counts["atoll_bootstraps_total", ()] += 1
+        elif type(event) is replicated.Conflicted:
+            self._counts["atoll_conflicts_total", (event.table,)] += 1
+            if event.double_grant:
+                self._counts["atoll_double_grants_total", (event.table,)] += 1
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format, those of the process (``process_*``) included."""

@@ -18,14 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from region.model import image as images
 from region.model import settings
-from region.model.change import TABLE, Change, Conflict, Cursor, StoredItem
+from region.model.change import TABLE, Change, Cursor
 from region.model.table import Table
 from region.model.version import EMPTY_VECTOR, Version
 from region.operation.context import Context
-from replication import obligations
-from replication.conflict import Verdict, margin_ms, reportable, resolve
+from replication import conflicts, obligations
+from replication.conflict import Verdict, reportable, resolve
 from replication.events import Conflicted
 from replication.message import Row, Shipped
 from replication.sink import Work
@@ -80,12 +79,12 @@ def apply_rows(context: Context, donor: str, table: Table, rows: Iterable[Row]) 
     """Apply a piece of a snapshot: items and tombstones as the donor holds them."""
     outcome = Outcome()
     observed = 0
-    region = context.settings.region
+    region, now_ms = context.settings.region, context.now_ms()
     while_creating = not context.usable(table)
     for row in rows:
         observed = max(observed, row.hlc)
         version = Version(row.hlc, row.origin, row.vector or EMPTY_VECTOR)
-        change = Change(table, row.key, row.image, row.size, version, None)
+        change = Change(table, row.key, row.image, row.size, version, None, applied_ms=now_ms)
         _settle(context, change, donor, outcome, logged=not while_creating and row.origin != region)
     if observed:
         context.clock.observe(observed, force=True)
@@ -99,6 +98,7 @@ def _apply_records(
     by_uid = context.catalogue.by_uid
     tables = [by_uid.get(uid) for uid, _ in names]
     logged = origin != context.settings.region
+    now_ms = context.now_ms()
     for shipped in changes:
         if shipped.kind == TABLE:
             uid, name = names[shipped.table]
@@ -118,6 +118,8 @@ def _apply_records(
             request_id=shipped.request_id,
             cause=shipped.cause,
             group=shipped.group,
+            condition=shipped.condition,
+            applied_ms=now_ms,
         )
         _settle(context, change, origin, outcome, logged=logged)
 
@@ -137,8 +139,8 @@ def _settle(context: Context, change: Change, source: str, outcome: Outcome, *, 
     incumbent = transaction.get(change.table, change.key)
     if incumbent is not None:
         verdict, version = resolve(incumbent.version, change.version)
-        if verdict is not _STALE and verdict is not _NEWER:
-            _record(context, change, incumbent, source, outcome, won=verdict is _WON)
+        if verdict is not _STALE and verdict is not _NEWER and reportable(change.image, incumbent.image):
+            outcome.conflicts.append(conflicts.record(context, change, incumbent, source, won=verdict is _WON))
         if verdict is not _NEWER and verdict is not _WON:
             if version is not incumbent.version:
                 transaction.amend_version(change.table, change.key, version)
@@ -153,37 +155,3 @@ def _settle(context: Context, change: Change, source: str, outcome: Outcome, *, 
         transaction.load(change)
     context.written += 1
     outcome.applied += 1
-
-
-def _record(
-    context: Context, change: Change, incumbent: StoredItem, source: str, outcome: Outcome, *, won: bool
-) -> None:
-    """Keep the loser of a conflict durably, with both sides as they met."""
-    if not reportable(change.image, incumbent.image):
-        return
-    incoming = StoredItem(change.image, change.size, change.version)
-    winner, loser = (incoming, incumbent) if won else (incumbent, incoming)
-    margin = margin_ms(winner.version, loser.version)
-    number = context.transaction.record_conflict(
-        Conflict(
-            table_uid=change.table.uid,
-            key=change.key,
-            winner=winner,
-            loser=loser,
-            margin_ms=margin,
-            attributes_lost=attributes_lost(winner.image, loser.image),
-            winner_request_id=change.request_id if won else None,
-            loser_request_id=None if won else change.request_id,
-        )
-    )
-    outcome.conflicts.append(
-        Conflicted(source, change.table.name, number, winner.version.origin, loser.version.origin, margin)
-    )
-
-
-def attributes_lost(winner: bytes | None, loser: bytes | None) -> tuple[str, ...]:
-    """Return the top-level attributes of the loser that the winner does not hold with the same value, sorted."""
-    if loser is None:
-        return ()
-    kept = images.decode(winner) if winner is not None else {}
-    return tuple(sorted(name for name, value in images.decode(loser).items() if kept.get(name) != value))

@@ -52,7 +52,10 @@ class Applied(Event, frozen=True):
 
 
 class Conflicted(Event, frozen=True):
-    """Two concurrent writes of one item met here, and the loser was recorded under ``number``."""
+    """Two concurrent writes of one item met here, and the loser was recorded under ``number``.
+
+    ``double_grant``: both were granted what one region would have granted once.
+    """
 
     source: str
     table: str
@@ -60,6 +63,7 @@ class Conflicted(Event, frozen=True):
     winner: str
     loser: str
     margin_ms: int
+    double_grant: bool
 
 
 class LinkParked(Event, frozen=True):

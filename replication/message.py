@@ -118,6 +118,7 @@ class Shipped(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cause: int
     group: str | None
     request_id: str | None
+    condition: str | None = None
 
 
 class Batch(msgspec.Struct, array_like=True, tag=5, frozen=True):

@@ -254,4 +254,5 @@ def shipped(record: LogRecord, table: int) -> Shipped:
         record.cause,
         record.group,
         record.request_id,
+        record.condition,
     )

@@ -5,7 +5,7 @@ Text is compiled by :func:`condition`, :func:`key_condition`, :func:`projection`
 ``condition_of``, ``key_condition_of``, ``projection_of`` and ``update_of``.
 """
 
-from region.expression.conditions import Condition, condition, condition_of
+from region.expression.conditions import Condition, condition, condition_of, condition_written
 from region.expression.key_conditions import (
     KeyCondition,
     RangeCondition,
@@ -30,6 +30,7 @@ __all__ = [
     "Updated",
     "condition",
     "condition_of",
+    "condition_written",
     "key_condition",
     "key_condition_of",
     "projection",

@@ -11,7 +11,8 @@ Source: AWS developer guide, "Condition and filter expressions, operators, and f
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
 from region.errors import ValidationError
 from region.expression.binding import Binder, Check
@@ -20,6 +21,7 @@ from region.expression.grammar import parse_condition
 from region.expression.paths import nested_names, refuse_nested_keys, top_level_names
 from region.expression.placeholders import Placeholders
 from region.expression.plans import Compiler
+from region.expression.rendering import Template, fill, maps, template, whole
 from region.expression.syntax import ConditionTree
 from region.model.values import AttributeValue, Item
 
@@ -27,24 +29,21 @@ _NO_ITEM: Final[Item] = {}
 _NO_VALUES: Final[Mapping[str, AttributeValue]] = {}
 
 
-class _Plan(NamedTuple):
-    test: Test
-    checks: tuple[Check, ...]
-    top_level_names: frozenset[str]
-    nested_names: frozenset[str]
+class _Plan:
+    def __init__(self, tree: ConditionTree, binder: Binder) -> None:
+        self.tree = binder.condition(tree)
+        self.test: Test = compile_condition(self.tree)
+        self.checks: tuple[Check, ...] = tuple(binder.checks)
+        self.top_level_names = top_level_names(binder.paths)
+        self.nested_names = nested_names(binder.paths)
+
+    @cached_property
+    def template(self) -> Template:
+        """The condition written out, which only conditional writes to replicated tables need."""
+        return template(self.tree)
 
 
-def _build(tree: ConditionTree, binder: Binder) -> _Plan:
-    bound = binder.condition(tree)
-    return _Plan(
-        compile_condition(bound),
-        tuple(binder.checks),
-        top_level_names(binder.paths),
-        nested_names(binder.paths),
-    )
-
-
-_COMPILER: Final = Compiler(parse_condition, _build)
+_COMPILER: Final = Compiler(parse_condition, _Plan)
 
 
 class Condition:
@@ -62,6 +61,11 @@ class Condition:
     def matches(self, item: Item | None) -> bool:
         """Whether the condition holds for ``item``; ``None`` is an item that does not exist."""
         return self._test(_NO_ITEM if item is None else item, self._values)
+
+    @property
+    def text(self) -> str:
+        """The condition as a text that is the same for every request that means the same; see ``rendering``."""
+        return fill(self._plan.template, self._values)
 
     @property
     def top_level_names(self) -> frozenset[str]:
@@ -90,6 +94,18 @@ def condition(text: str, placeholders: Placeholders, *, parameter: str = "Condit
         ValidationError: in AWS's words.
     """
     return Condition(_COMPILER.compile(text, parameter, placeholders), placeholders.values)
+
+
+def condition_written(text: str) -> Condition:
+    """Return the condition of a text that :attr:`Condition.text` made.
+
+    Raises:
+        ValidationError: the text was cut, or says more than an expression may.
+    """
+    if not whole(text):
+        raise ValidationError("the text of a condition is not whole")
+    expression, names, values = maps(text)
+    return condition(expression, Placeholders(names or None, values or None))
 
 
 def condition_of(

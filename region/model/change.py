@@ -51,11 +51,14 @@ class Change:
 
     ``item`` and ``old_item`` are the decoded images where the caller has them; the store decodes what it lacks, and
     only for tables with indexes. ``group`` is the sequence-independent identity of the transaction that this change
-    belongs to, or ``None``.
+    belongs to, or ``None``. ``condition`` is the text of the condition under which it was made, and ``applied_ms`` this
+    region's wall clock at its arrival, where it comes from a peer.
     """
 
     __slots__ = (
+        "applied_ms",
         "cause",
+        "condition",
         "group",
         "image",
         "incumbent",
@@ -82,6 +85,8 @@ class Change:
         request_id: str | None = None,
         cause: int = CAUSE_REQUEST,
         group: str | None = None,
+        condition: str | None = None,
+        applied_ms: int | None = None,
     ) -> None:
         self.table = table
         self.key = key
@@ -94,6 +99,8 @@ class Change:
         self.request_id = request_id
         self.cause = cause
         self.group = group
+        self.condition = condition
+        self.applied_ms = applied_ms
 
 
 class LogRecord(NamedTuple):
@@ -101,7 +108,9 @@ class LogRecord(NamedTuple):
 
     ``sequence`` is this region's own and dense. For kind :data:`TABLE`, ``image`` holds the encoded registers and
     ``key`` is empty. ``old_image`` is kept only where a reader needs it (streams with old images); ``effect`` and the
-    old item's size ``old_size`` (0: there was none) always.
+    old item's size ``old_size`` (0: there was none) always. ``condition`` is the text of a conditional write's
+    condition (``region.expression.rendering``), ``applied_ms`` this region's wall clock when a peer's change was
+    applied, ``None`` for its own.
     """
 
     sequence: int
@@ -117,6 +126,22 @@ class LogRecord(NamedTuple):
     request_id: str | None
     effect: int
     old_size: int
+    condition: str | None = None
+    applied_ms: int | None = None
+
+    @property
+    def seen_ms(self) -> int:
+        """When this region saw the change, by its own clock: it made it, or applied it."""
+        return self.version.hlc >> 16 if self.applied_ms is None else self.applied_ms
+
+
+class Grant(NamedTuple):
+    """A conditional write that succeeded in its region, in a pair of which one region would have refused one."""
+
+    hlc: int
+    origin: str
+    condition: str
+    request_id: str | None
 
 
 class Conflict(NamedTuple):
@@ -124,6 +149,9 @@ class Conflict(NamedTuple):
 
     ``winner`` and ``loser`` carry both images and versions; ``attributes_lost`` are the top-level attributes of the
     loser that the winner does not hold with the same value; ``margin_ms`` is the difference of their clocks.
+    ``recorded_ms`` is this region's wall clock when they met. Request ids and conditions are ``None`` where they are
+    not known. ``grants`` is empty, or a double grant: both regions' writes that were let through. They are the winner
+    and the loser, or writes that these were built on.
     """
 
     table_uid: str
@@ -134,6 +162,10 @@ class Conflict(NamedTuple):
     attributes_lost: tuple[str, ...]
     winner_request_id: str | None
     loser_request_id: str | None
+    recorded_ms: int = 0
+    winner_condition: str | None = None
+    loser_condition: str | None = None
+    grants: tuple[Grant, ...] = ()
 
 
 class Cursor(NamedTuple):

@@ -21,9 +21,11 @@ import msgspec
 from clock import HybridLogicalClock
 from region.errors import DefectError, ResourceNotFoundError, ValidationError
 from region.events import Event, TableChanged
+from region.expression import Condition
 from region.model import limits
 from region.model.change import CAUSE_REQUEST, Change, StoredItem
 from region.model.expiry import ExpirySettings
+from region.model.feed import ConflictSettings
 from region.model.stream import StreamSettings
 from region.model.table import CREATING, DELETING, Table, TableRecord
 from region.model.values import Item
@@ -48,6 +50,7 @@ class RegionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long tables and indexes stay in CREATING, UPDATING and DELETING; 0: the change is done at once."""
     streams: StreamSettings = StreamSettings()
     ttl: ExpirySettings = ExpirySettings()
+    conflicts: ConflictSettings = ConflictSettings()
     throttling: bool = False
     """Whether requests beyond the capacity of their tables are refused."""
 
@@ -224,10 +227,12 @@ class Context:
         old_item: Item | None = None,
         cause: int = CAUSE_REQUEST,
         group: str | None = None,
+        condition: Condition | None = None,
     ) -> bool:
         """Write an item (``image``) or delete it (``None``) over ``incumbent``; return whether anything changed.
 
-        ``size`` is the new item's size in bytes, 0 for a deletion.
+        ``size`` is the new item's size in bytes, 0 for a deletion. The ``condition`` under which this is done is kept
+        where another region may have granted the same.
         """
         if image == (incumbent.image if incumbent else None):
             return False
@@ -249,6 +254,7 @@ class Context:
                 request_id=self.request_id,
                 cause=cause,
                 group=group,
+                condition=condition.text if condition is not None and table.replicated else None,
             )
         )
         self.written += 1

@@ -74,7 +74,7 @@ def put_item(context: Context, request: dict[str, Any]) -> Response:
     incumbent = context.reader.get(table, key)
     old_item = _old_item(request, table, incumbent, condition)
     _check(condition, old_item, request)
-    context.write(table, key, images.encode(item), size, incumbent, item=item, old_item=old_item)
+    context.write(table, key, images.encode(item), size, incumbent, item=item, old_item=old_item, condition=condition)
     response: Response = {}
     if return_values == "ALL_OLD" and incumbent is not None and incumbent.image is not None:
         response["Attributes"] = images.splice(incumbent.image)
@@ -94,7 +94,7 @@ def delete_item(context: Context, request: dict[str, Any]) -> Response:
     incumbent = context.reader.get(table, key)
     old_item = _old_item(request, table, incumbent, condition)
     _check(condition, old_item, request)
-    context.write(table, key, None, 0, incumbent, old_item=old_item)
+    context.write(table, key, None, 0, incumbent, old_item=old_item, condition=condition)
     response: Response = {}
     if return_values == "ALL_OLD" and incumbent is not None and incumbent.image is not None:
         response["Attributes"] = images.splice(incumbent.image)
@@ -120,7 +120,7 @@ def update_item(context: Context, request: dict[str, Any]) -> Response:
     old_item = images.decode(incumbent.image) if incumbent is not None and incumbent.image is not None else None
     _check(condition, old_item, request)
     item, paths, size = updated(table, update, old_item, key_item)
-    context.write(table, key, images.encode(item), size, incumbent, item=item, old_item=old_item)
+    context.write(table, key, images.encode(item), size, incumbent, item=item, old_item=old_item, condition=condition)
     response = _update_attributes(request.get("ReturnValues"), old_item, item, paths)
     return _report(context, request, response, table, old_item, incumbent, item, size)
 

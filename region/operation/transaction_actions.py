@@ -244,4 +244,5 @@ def perform(context: Context, effect: Effect, *, group: str | None = None) -> No
         item=effect.item,
         old_item=effect.old_item,
         group=group,
+        condition=effect.write.condition,
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgpack
 import msgspec
 
-from region.model.change import Conflict, StoredItem
+from region.model.change import Conflict, Grant, StoredItem
 from region.model.table import TableRecord
 from region.model.version import EMPTY_VECTOR, Version
 
@@ -65,14 +65,19 @@ def conflict_row(conflict: Conflict) -> tuple[Any, ...]:
         conflict.loser_request_id,
         winner.image,
         loser.image,
+        conflict.recorded_ms,
+        conflict.winner_condition,
+        conflict.loser_condition,
+        msgspec.json.encode(conflict.grants).decode() if conflict.grants else None,
     )
 
 
 def conflict_of(row: tuple[Any, ...]) -> tuple[int, Conflict]:
     """Return a conflict and its number from a whole row."""
-    (number, uid, key, margin_ms, lost, *sides, winner_image, loser_image) = row
+    number, uid, key, margin_ms, lost, *sides = row
+    winner_image, loser_image, recorded_ms, winner_condition, loser_condition, grants = sides[10:]
     winner_hlc, winner_origin, winner_vector, winner_size, winner_request = sides[:5]
-    loser_hlc, loser_origin, loser_vector, loser_size, loser_request = sides[5:]
+    loser_hlc, loser_origin, loser_vector, loser_size, loser_request = sides[5:10]
     return number, Conflict(
         table_uid=uid,
         key=key,
@@ -82,4 +87,8 @@ def conflict_of(row: tuple[Any, ...]) -> tuple[int, Conflict]:
         attributes_lost=msgspec.json.decode(lost, type=tuple[str, ...]),
         winner_request_id=winner_request,
         loser_request_id=loser_request,
+        recorded_ms=recorded_ms,
+        winner_condition=winner_condition,
+        loser_condition=loser_condition,
+        grants=() if grants is None else msgspec.json.decode(grants, type=tuple[Grant, ...]),
     )

@@ -77,8 +77,31 @@ class Reader(Protocol):
     def cursors(self) -> dict[str, Cursor]:
         """Return how far each origin's log has been applied here."""
 
-    def conflicts(self, after: int, limit: int) -> list[tuple[int, Conflict]]:
-        """Return recorded conflicts with their numbers greater than ``after``, oldest first."""
+    def read_key_log(self, table_uid: str, key: bytes, after: int, upto: int, *, limit: int) -> list[LogRecord]:
+        """Return the records of one key with ``after < sequence <= upto``, newest first.
+
+        The log has no index on keys: this looks at every record in between.
+        """
+
+    def find_write(self, hlc: int, origin: str) -> LogRecord | None:
+        """Return the record of a write by its timestamp; an origin's timestamps rise with the sequence.
+
+        ``None`` where it is not in the log, or where too many records of others hide it: the cost is bounded.
+        """
+
+    def conflicts(
+        self, after: int, limit: int, *, table_uid: str | None = None, key: bytes | None = None, since_ms: int = 0
+    ) -> list[tuple[int, Conflict]]:
+        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest first.
+
+        With ``table_uid`` those of one table, with ``key`` too those of one of its items.
+        """
+
+    def conflict_range(self, since_ms: int = 0) -> tuple[int, int]:
+        """Return the number before the first conflict recorded at ``since_ms`` or later, and the last number given.
+
+        Numbers are dense: the first of the two is how many have been dropped.
+        """
 
     def meta(self, name: str) -> str | None:
         """Return a value of this database file (``epoch``, ``region``, …)."""
@@ -144,8 +167,11 @@ class Transaction(Reader, Protocol):
     def save_cursor(self, cursor: Cursor) -> None:
         """Remember how far an origin's log has been applied."""
 
-    def record_conflict(self, conflict: Conflict) -> int:
-        """Keep the loser of a conflict durably; return its number."""
+    def record_conflict(self, conflict: Conflict, *, kept: int, since_ms: int) -> int:
+        """Keep the loser of a conflict durably; return its number.
+
+        Some of the oldest go with it, where there are more than ``kept`` or they were recorded before ``since_ms``.
+        """
 
     def client_token(self, token: str) -> ClientToken | None:
         """Return what is remembered of a client request token, expired or not."""

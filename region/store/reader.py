@@ -20,13 +20,15 @@ import apsw
 from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
-from region.store import codec, log
+from region.store import codec, feed, log
 from region.store.failure import failure, reading
 from region.store.state import State
 
 _TABLES = "SELECT record FROM tables ORDER BY id"
 _CURSORS = "SELECT origin, epoch, sequence, watermark FROM cursors"
-_CONFLICTS = "SELECT * FROM conflicts WHERE number > ? ORDER BY number LIMIT ?"
+STAMPS_WITHIN = 32_768
+"""How many records a search by timestamp looks at for one of its origin, at each step: a few milliseconds' worth."""
+GAP_MIN = 256
 _META = "SELECT value FROM meta WHERE name = ?"
 
 
@@ -165,10 +167,63 @@ class SqliteReader:
         """Return how far each origin's log has been applied here."""
         return {row[0]: Cursor(*row) for row in self._execute(_CURSORS)}
 
+    @reading("searching the change log")
+    def read_key_log(self, table_uid: str, key: bytes, after: int, upto: int, *, limit: int) -> list[LogRecord]:
+        """Return the records of one key with ``after < sequence <= upto``, newest first."""
+        identities = self._state.identities
+        records: list[LogRecord] = []
+        for stretch in reversed(identities.stretches(table_uid)):
+            part = (max(after, stretch.after), min(upto, stretch.upto), stretch.number, key, limit - len(records))
+            records += [log.record_of(row, identities) for row in self._execute(log.READ_KEY, part)]
+        return records
+
+    @reading("searching the change log")
+    def find_write(self, hlc: int, origin: str) -> LogRecord | None:
+        """Return the record of a write by its timestamp, found by bisection."""
+        low, high = 0, self.log_head()
+        while low < high:
+            middle = (low + high + 1) // 2
+            gap_after, gap_upto = self._state.gaps.get(origin, (0, 0))
+            start = gap_after if gap_after < middle <= gap_upto else middle
+            floor = max(low, start - STAMPS_WITHIN)
+            found: tuple[int, int] | None = self._execute(log.LAST_STAMP, (floor, start, origin)).fetchone()
+            if found is None:
+                if floor > low:
+                    return None
+                self._note_gap(origin, low, middle)
+                low = middle
+            elif found[1] == hlc:
+                (row,) = self._execute(log.READ_ONE, (found[0],)).fetchall()
+                return log.record_of(row, self._state.identities)
+            elif found[1] < hlc:
+                self._note_gap(origin, found[0], middle)
+                low = middle
+            else:
+                self._note_gap(origin, found[0], middle)
+                high = found[0] - 1
+        return None
+
+    def _note_gap(self, origin: str, after: int, upto: int) -> None:
+        """Remember a long range of the log without an origin, so that the next search passes over it at once."""
+        known_after, known_upto = self._state.gaps.get(origin, (0, 0))
+        if upto <= self._state.head and upto - after > max(GAP_MIN, known_upto - known_after):
+            self._state.gaps[origin] = (after, upto)
+
     @reading("reading conflicts")
-    def conflicts(self, after: int, limit: int) -> list[tuple[int, Conflict]]:
-        """Return recorded conflicts with their numbers greater than ``after``, oldest first."""
-        return [codec.conflict_of(row) for row in self._execute(_CONFLICTS, (after, limit))]
+    def conflicts(
+        self, after: int, limit: int, *, table_uid: str | None = None, key: bytes | None = None, since_ms: int = 0
+    ) -> list[tuple[int, Conflict]]:
+        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest first."""
+        filters = [value for value in (table_uid, key) if value is not None]
+        statement = feed.read(by_table=table_uid is not None, by_key=key is not None)
+        return [codec.conflict_of(row) for row in self._execute(statement, (after, since_ms, *filters, limit))]
+
+    @reading("reading conflicts")
+    def conflict_range(self, since_ms: int = 0) -> tuple[int, int]:
+        """Return the number before the first conflict recorded at ``since_ms`` or later, and the last number given."""
+        head: int = self._execute(feed.HEAD).get
+        first: int | None = self._execute(feed.FIRST, (since_ms,)).get
+        return (head if first is None else first - 1), head
 
     @reading("reading settings of the file")
     def meta(self, name: str) -> str | None:

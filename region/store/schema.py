@@ -7,8 +7,8 @@ Invariants: a migration that was released is never changed, only followed by ano
 the number of migrations it has seen. The names of item and index tables begin with a number that is never reused, so
 DynamoDB's names may differ in case only, or come again after a deletion.
 
-Hazards: the log's images stand in its last columns, and so do the items': SQLite can then judge a row by its
-head without touching the overflow pages of a large image. Keep it so.
+Hazards: what the log's rows are judged by stands before its images, and so it does with the items': SQLite can then
+pass over a row by its head without touching the overflow pages of a large image. Keep it so.
 """
 
 from __future__ import annotations
@@ -96,7 +96,17 @@ _SEPARATIONS: Final = (
 )
 """Which uid a table's number stood for up to which sequence of the log (``region.store.identity``)."""
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS)
+_CONFLICT_FACTS: Final = (
+    "ALTER TABLE log ADD COLUMN condition TEXT",
+    "ALTER TABLE log ADD COLUMN applied_ms INTEGER",
+    "ALTER TABLE conflicts ADD COLUMN recorded_ms INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE conflicts ADD COLUMN winner_condition TEXT",
+    "ALTER TABLE conflicts ADD COLUMN loser_condition TEXT",
+    "ALTER TABLE conflicts ADD COLUMN grants TEXT",
+    "UPDATE conflicts SET recorded_ms = max(winner_hlc, loser_hlc) >> 16",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS, _CONFLICT_FACTS)
 """Statements by layout: the first makes layout 1 of an empty file, the next makes layout 2 of that, and so on."""
 
 VERSION: Final = len(MIGRATIONS)

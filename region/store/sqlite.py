@@ -248,9 +248,23 @@ class SqliteStore:
         """Return how far each origin's log has been applied here."""
         return self._reader().cursors()
 
-    def conflicts(self, after: int, limit: int) -> list[tuple[int, Conflict]]:
-        """Return recorded conflicts with their numbers greater than ``after``, oldest first."""
-        return self._reader().conflicts(after, limit)
+    def read_key_log(self, table_uid: str, key: bytes, after: int, upto: int, *, limit: int) -> list[LogRecord]:
+        """Return the records of one key with ``after < sequence <= upto``, newest first."""
+        return self._reader().read_key_log(table_uid, key, after, upto, limit=limit)
+
+    def find_write(self, hlc: int, origin: str) -> LogRecord | None:
+        """Return the record of a write by its timestamp, found by bisection."""
+        return self._reader().find_write(hlc, origin)
+
+    def conflicts(
+        self, after: int, limit: int, *, table_uid: str | None = None, key: bytes | None = None, since_ms: int = 0
+    ) -> list[tuple[int, Conflict]]:
+        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest first."""
+        return self._reader().conflicts(after, limit, table_uid=table_uid, key=key, since_ms=since_ms)
+
+    def conflict_range(self, since_ms: int = 0) -> tuple[int, int]:
+        """Return the number before the first conflict recorded at ``since_ms`` or later, and the last number given."""
+        return self._reader().conflict_range(since_ms)
 
     def meta(self, name: str) -> str | None:
         """Return a value of this database file (``epoch``, ``region``, …)."""

@@ -19,7 +19,7 @@ from region.store.plan import TablePlan
 class State:
     """The memory of one open store, shared by its readers and its transaction."""
 
-    __slots__ = ("counters", "gone", "head", "identities", "next_id", "plans", "quiet")
+    __slots__ = ("counters", "gaps", "gone", "head", "identities", "next_id", "plans", "quiet")
 
     def __init__(self, execute: Callable[[str], Any]) -> None:
         self.head: int = execute(log.HEAD).get
@@ -35,6 +35,8 @@ class State:
         """Tables and indexes dropped since the file was opened: a reader with an older catalogue finds them empty."""
         self.quiet: dict[str, tuple[int, int]] = {}
         """Per origin, a range ``(after, upto]`` of the log that is known to hold nothing of it."""
+        self.gaps: dict[str, tuple[int, int]] = {}
+        """The same, as searches by timestamp meet them: the longest range for each origin."""
 
     def plan(self, table: Table) -> TablePlan:
         """Return the table's plan, made again if this is another state of the table than last time."""

@@ -35,7 +35,7 @@ from region.model.client_token import ClientToken
 from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
-from region.store import codec, expiry, log, schema
+from region.store import codec, expiry, feed, log, schema
 from region.store.catalogue import CatalogueWriter
 from region.store.failure import failure, reading
 from region.store.index import IndexWriter
@@ -67,7 +67,6 @@ _FORGET_CLIENT_TOKENS: Final = (
     "(SELECT token FROM client_tokens WHERE expires_ms <= ? ORDER BY expires_ms LIMIT 8)"
 )
 """A few for each that is saved: nobody waits for a purge, and the table stays bounded."""
-_SAVE_CONFLICT: Final = f"INSERT INTO conflicts VALUES (NULL{', ?' * 16}) RETURNING number"
 
 
 def _writing(
@@ -224,6 +223,8 @@ class SqliteTransaction(SqliteReader):
                 change.request_id,
                 image,
                 old_image if table.keeps_old_images else None,
+                change.condition,
+                change.applied_ms,
             ),
         )
         return sequence
@@ -265,7 +266,7 @@ class SqliteTransaction(SqliteReader):
         image = settings.encode(registers)
         self._head = sequence = self._head + 1
         head = (sequence, table.id, TABLE, version.origin, version.hlc, packed, b"", 0, UNCHANGED, 0)
-        self._execute(log.INSERT, (*head, CAUSE_REQUEST, None, None, image, None))
+        self._execute(log.INSERT, (*head, CAUSE_REQUEST, None, None, image, None, None, None))
         return sequence
 
     def _count(self, number: int, items: int, size: int) -> None:
@@ -373,9 +374,10 @@ class SqliteTransaction(SqliteReader):
         self._execute(_SAVE_CURSOR, tuple(cursor))
 
     @_writing("recording a conflict")
-    def record_conflict(self, conflict: Conflict) -> int:
-        """Keep the loser of a conflict durably; return its number."""
-        number: int = self._execute(_SAVE_CONFLICT, codec.conflict_row(conflict)).get
+    def record_conflict(self, conflict: Conflict, *, kept: int, since_ms: int) -> int:
+        """Keep the loser of a conflict durably, and let some of those beyond the bounds go; return its number."""
+        number: int = self._execute(feed.INSERT, codec.conflict_row(conflict)).get
+        self._execute(feed.TRIM, (number - kept, since_ms))
         return number
 
     # What transactions of the API keep.

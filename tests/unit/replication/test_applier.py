@@ -19,7 +19,7 @@ from region.operation import records, replicas
 from region.operation.context import RegionSettings
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
-from replication import applier, obligations
+from replication import applier, conflicts, obligations
 from replication.applier import Outcome
 from replication.message import Shipped
 from replication.sink import Piece, Work
@@ -303,4 +303,4 @@ def test_own_changes_that_come_home_are_not_logged_again() -> None:
 def test_the_attributes_lost_are_those_that_the_winner_does_not_hold_alike(
     winner: bytes | None, loser: bytes | None, lost: tuple[str, ...]
 ) -> None:
-    assert applier.attributes_lost(winner, loser) == lost
+    assert conflicts.attributes_lost(winner, loser) == lost

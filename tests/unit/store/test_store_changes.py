@@ -97,3 +97,42 @@ def test_an_open_transaction_shows_nothing_of_itself_from_outside(tmp_path: Path
     store.commit()
     assert len(store.read_changes(table.uid, 0, 10, **PAGE)[0]) == 1
     store.close()
+
+
+def test_a_write_is_found_by_its_timestamp_among_those_of_others_and_not_where_it_is_not() -> None:
+    store = opened(None)
+    table = create(store, table_record(replicated=True))
+    made: dict[tuple[int, str], int] = {}
+    transaction = store.begin()
+    for number in range(1, 200):
+        origin = (REGION, PEER, PEER)[number % 3]
+        made[10 * number, origin] = put(transaction, table, song(f"{number}", "x"), hlc=10 * number, origin=origin)
+    for number in range(200, 5200):
+        put(transaction, table, song(f"{number % 7}", "y", n=number), hlc=10 * number, origin="us-gov-east-1")
+    late = put(
+        transaction, table, song("late", "z"), hlc=99_999, origin=PEER, request_id="r", condition="c", applied_ms=5
+    )
+    store.commit()
+    for (hlc, origin), sequence in made.items():
+        found = store.find_write(hlc, origin)
+        assert found is not None, (hlc, origin)
+        assert (found.sequence, found.version.timestamp) == (sequence, (hlc, origin))
+    found = store.find_write(99_999, PEER)
+    assert found is not None
+    assert (found.sequence, found.request_id, found.condition, found.applied_ms) == (late, "r", "c", 5)
+    for hlc in (5, 11, 1995, 51_991, 100_000):
+        assert store.find_write(hlc, PEER) is None
+    assert store.find_write(10, "nowhere") is None
+
+
+def test_the_records_of_a_key_come_newest_first_from_the_searched_range_alone() -> None:
+    store = opened(None)
+    table = create(store, table_record())
+    transaction = store.begin()
+    for number in range(1, 31):
+        put(transaction, table, song(("a", "b", "c")[number % 3], "x", n=number), hlc=number)
+    store.commit()
+    key = table.key_of({"artist": {"S": "a"}, "song": {"S": "x"}})
+    assert [it.sequence for it in store.read_key_log(table.uid, key, 3, 15, limit=10)] == [15, 12, 9, 6]
+    assert [it.sequence for it in store.read_key_log(table.uid, key, 0, 30, limit=2)] == [30, 27]
+    assert store.read_key_log("another", key, 0, 30, limit=2) == []

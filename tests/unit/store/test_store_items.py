@@ -26,7 +26,7 @@ from replica_tables import (
 from region.errors import DefectError, StoreError
 from region.model import image as images
 from region.model import keys, settings
-from region.model.change import CAUSE_EXPIRY, ITEM, TABLE, Change, Conflict, Cursor, StoredItem
+from region.model.change import CAUSE_EXPIRY, ITEM, TABLE, Change, Conflict, Cursor, Grant, StoredItem
 from region.model.settings import Register
 from region.model.table import Table
 from region.model.version import Version
@@ -291,8 +291,10 @@ def test_cursors_conflicts_and_meta_are_kept(tmp_path: Path) -> None:
     transaction.save_cursor(Cursor(PEER, "epoch-1", 12, 130))
     winner = stored(song("Nina", "Sinnerman", year=1965), Version(20, PEER, {REGION: 5}))
     first = Conflict(table.uid, b"key", winner, StoredItem(None, 0, Version(19, REGION)), 3, ("year",), "w", None)
-    second = Conflict(table.uid, b"key", winner, winner, 0, (), None, "l")
-    assert (transaction.record_conflict(first), transaction.record_conflict(second)) == (1, 2)
+    grants = (Grant(19, REGION, "attribute_not_exists(id)", None), Grant(20, PEER, "attribute_not_exists(id)", "w"))
+    second = Conflict(table.uid, b"key", winner, winner, 0, (), None, "l", 7, "a = :1", None, grants)
+    recorded = [transaction.record_conflict(each, kept=10, since_ms=0) for each in (first, second)]
+    assert recorded == [1, 2]
     transaction.save_meta("colour", "blue")
     store.commit()
     store.close()
