@@ -1,7 +1,8 @@
 """Auto scaling settings: DescribeTableReplicaAutoScaling, UpdateTableReplicaAutoScaling, and the rule that they serve.
 
 What: bounds and a target utilisation for the write capacity of a table and of each global index (one for all replicas)
-and for the read capacity of each replica. They are shared registers, so every region shows the same. Nothing scales by
+and for the read capacity of each replica, which begins with those of the replica where it was asked for. They are
+shared registers, so every region shows the same. Nothing scales by
 them: Atoll does not meter utilisation. What they decide is that a PROVISIONED table may be global.
 
 Shape of a register ``scaling:write[:<index>]`` or ``scaling:read:<region>[:<index>]``: ``{MinimumUnits, MaximumUnits,
@@ -124,6 +125,19 @@ def follow_indexes(context: Context, table: Table, values: Mapping[str, Any], mo
             require_scaled_writes(table)
             written[Dimension(_WRITE, index_name=name).register] = NEW_INDEX
     return written
+
+
+def inherited(table: Table, source: str, region: str) -> dict[str, Any]:
+    """Return the registers by which a new replica's reads scale as those of the replica where it is asked for."""
+    present = settings.family(table.registers, f"{settings.SCALING}{_READ}:{source}")
+    return {
+        f"{settings.SCALING}{_READ}:{region}{rest}": value for rest, value in present.items() if rest[:1] in ("", ":")
+    }
+
+
+def forgotten(table: Table, region: str) -> dict[str, None]:
+    """Return the registers by which nothing is left of the read scaling of a replica that goes."""
+    return dict.fromkeys(inherited(table, region, region))
 
 
 def _registers_of(table: Table, index: str) -> Iterable[str]:

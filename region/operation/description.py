@@ -60,7 +60,7 @@ def describe(
     definition = table.setting(settings.DEFINITION)
     billing = table.setting(settings.BILLING)
     count, size = context.reader.statistics(table, None)
-    mine = overrides.effective(table, table.members().get(context.settings.region))
+    mine = overrides.own(context.settings.region, table)
     now_ms = context.now_ms()
     answer: Description = {
         "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in _types(table).items()],
@@ -100,9 +100,9 @@ def _add_billing(answer: Description, table: Table, mine: Mapping[str, Any]) -> 
         if changed_ms:
             summary["LastUpdateToPayPerRequestDateTime"] = changed_ms / 1000
         answer["BillingModeSummary"] = summary
-    limits = table.setting(settings.ON_DEMAND)
+    limits = throughput.describe_on_demand(table.setting(settings.ON_DEMAND), mine.get(overrides.ON_DEMAND_READ))
     if limits:
-        answer["OnDemandThroughput"] = throughput.describe_on_demand(limits, mine.get(overrides.ON_DEMAND_READ))
+        answer["OnDemandThroughput"] = limits
     answer["WarmThroughput"] = _table_warm(table)
 
 
@@ -159,11 +159,10 @@ def _global_index(
     answer["ProvisionedThroughput"] = throughput.describe_provisioned(
         description.get("ProvisionedThroughput"), context.now_ms(), mine.get(overrides.INDEX_READ + name)
     )
-    limits = description.get("OnDemandThroughput")
+    read = mine.get(overrides.INDEX_ON_DEMAND_READ + name)
+    limits = throughput.describe_on_demand(description.get("OnDemandThroughput"), read)
     if limits:
-        answer["OnDemandThroughput"] = throughput.describe_on_demand(
-            limits, mine.get(overrides.INDEX_ON_DEMAND_READ + name)
-        )
+        answer["OnDemandThroughput"] = limits
     answer["WarmThroughput"] = _index_warm(table, description)
     return answer
 
@@ -201,7 +200,7 @@ def _replica(context: Context, table: Table, region: str, member: Mapping[str, A
     indexes = settings.family(table.registers, settings.INDEX)
     if indexes:
         answer["GlobalSecondaryIndexes"] = [_replica_index(table, it, theirs) for it in indexes.values()]
-    class_ = _table_class(table, theirs)
+    class_ = _table_class(table, member, theirs)
     if class_:
         answer["ReplicaTableClassSummary"] = class_
     answer["GlobalTableSettingsReplicationMode"] = SETTINGS_MODE
@@ -223,10 +222,12 @@ def _add_read_overrides(answer: Description, theirs: Mapping[str, Any], read: st
         answer["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": theirs[on_demand]}
 
 
-def _table_class(table: Table, own: Mapping[str, Any]) -> Description | None:
+def _table_class(table: Table, member: Mapping[str, Any] | None, own: Mapping[str, Any]) -> Description | None:
+    """Return the class of a replica, with the time of its last change; a table of the first hour has none."""
     shared = table.setting(settings.TABLE_CLASS)
     if overrides.TABLE_CLASS in own:
-        return {"TableClass": own[overrides.TABLE_CLASS]}
+        set_ms = overrides.set_ms(member, overrides.TABLE_CLASS)
+        return {"TableClass": own[overrides.TABLE_CLASS], "LastUpdateDateTime": set_ms / 1000}
     if not shared:
         return None
     answer = {"TableClass": shared["TableClass"]}
@@ -243,7 +244,7 @@ def _add_rest(context: Context, answer: Description, table: Table, mine: Mapping
         if not key.startswith("arn:"):
             key = f"arn:aws:kms:{region}:{account}:{key if key.startswith('alias/') else f'key/{key}'}"
         answer["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
-    class_ = _table_class(table, mine)
+    class_ = _table_class(table, table.members().get(context.settings.region), mine)
     if class_:
         answer["TableClassSummary"] = class_
     answer["DeletionProtectionEnabled"] = table.local.deletion_protection

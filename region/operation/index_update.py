@@ -17,7 +17,7 @@ from region.errors import LimitExceededError, ResourceNotFoundError, ValidationE
 from region.model import limits, settings
 from region.model.table import ACTIVE, CREATING, DELETING, Table
 from region.model.values import INVALID
-from region.operation import schema, throughput
+from region.operation import overrides, schema, throughput
 from region.operation.tables import index_value, stamped_index
 
 ONE_AT_A_TIME: Final = (
@@ -52,9 +52,17 @@ def check_request(updates: Updates) -> None:
 
 
 def changes(
-    table: Table, updates: Updates, definitions: list[dict[str, str]] | None, mode: str, hlc: int, now_ms: int
+    table: Table,
+    updates: Updates,
+    definitions: list[dict[str, str]] | None,
+    mode: str,
+    hlc: int,
+    now_ms: int,
+    own: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the registers that the updates write; ``mode`` is the billing mode that holds afterwards.
+    """Return the registers that the updates write.
+
+    ``mode`` is the billing mode that holds afterwards, ``own`` are the overrides of this replica that count.
 
     Raises:
         ValidationError: in AWS's words.
@@ -74,7 +82,7 @@ def changes(
             values[settings.INDEX + name] = None
         else:
             index = update["Update"]
-            values[settings.INDEX + index["IndexName"]] = _changed(table, index, mode, hlc, now_ms)
+            values[settings.INDEX + index["IndexName"]] = _changed(table, index, mode, hlc, now_ms, own)
     return values
 
 
@@ -153,7 +161,9 @@ def _check_definitions_used(table: Table, index: Mapping[str, Any], defined: Seq
         )
 
 
-def _changed(table: Table, index: Mapping[str, Any], mode: str, hlc: int, now_ms: int) -> dict[str, Any]:
+def _changed(
+    table: Table, index: Mapping[str, Any], mode: str, hlc: int, now_ms: int, own: Mapping[str, Any]
+) -> dict[str, Any]:
     name = index["IndexName"]
     value = for_mode(_existing(table, name), mode)
     if not any(index.get(change) for change in _CHANGES):
@@ -166,8 +176,9 @@ def _changed(table: Table, index: Mapping[str, Any], mode: str, hlc: int, now_ms
         _check_throughput(mode, index)
         throughput.check_units(new)
         old = value.get("ProvisionedThroughput")
-        check_different(old, new, f"the index {name}", "index")
-        value["ProvisionedThroughput"] = throughput.provisioned_value(old, new, hlc, now_ms)
+        own_read = own.get(overrides.INDEX_READ + name)
+        check_different(old, new, f"the index {name}", "index", own_read)
+        value["ProvisionedThroughput"] = throughput.provisioned_value(old, new, hlc, now_ms, own_read)
     limit = index.get("OnDemandThroughput")
     if limit:
         throughput.check_on_demand(mode, limit, f"index {name}")
@@ -180,8 +191,12 @@ def _changed(table: Table, index: Mapping[str, Any], mode: str, hlc: int, now_ms
     return value
 
 
-def check_different(old: Mapping[str, Any] | None, new: Mapping[str, int], subject: str, kind: str) -> None:
-    """Refuse provisioned throughput that changes nothing."""
+def check_different(
+    old: Mapping[str, Any] | None, new: Mapping[str, int], subject: str, kind: str, own_read: int | None = None
+) -> None:
+    """Refuse provisioned throughput that changes nothing of what this replica has."""
+    if old and own_read is not None:
+        old = {**old, "ReadCapacityUnits": own_read}
     if not old or any(old.get(name) != new[name] for name in ("ReadCapacityUnits", "WriteCapacityUnits")):
         return
     sentences = [

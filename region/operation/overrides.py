@@ -1,7 +1,8 @@
 """What a replica may set for itself: read capacity, maximum on-demand reads and table class.
 
 What: overrides stand in the replica's register, each with the timestamp at which it was set, and count only while that
-is later than the last change of the shared setting: a later change anywhere overwrites the override.
+is later than the last change of the shared setting, or of the billing mode: a later change anywhere overwrites the
+override. Auto scaling of reads is kept for each replica by itself (:mod:`region.operation.auto_scaling`).
 
 Source: AWS developer guide, "Global tables" (settings synchronised with the possibility to override).
 """
@@ -34,6 +35,11 @@ def requested(action: Mapping[str, Any], hlc: int) -> dict[str, Any]:
         name = index["IndexName"]
         _read_throughput(index, INDEX_READ + name, INDEX_ON_DEMAND_READ + name, values)
     return {key: {"value": value, "hlc": hlc} for key, value in values.items() if value is not None}
+
+
+def set_ms(member: Mapping[str, Any] | None, key: str) -> int:
+    """Return when a replica's override was set, in milliseconds since the epoch."""
+    return int((member or {})[OVERRIDES][key]["hlc"]) >> 16
 
 
 def effective(table: Table, member: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -83,20 +89,28 @@ def _read_throughput(source: Mapping[str, Any], read: str, on_demand: str, value
         values[on_demand] = limits.get("MaxReadRequestUnits")
 
 
+def own(region: str, table: Table) -> dict[str, Any]:
+    """Return the overrides that count in a region's own replica."""
+    return effective(table, table.members().get(region))
+
+
 def _changed_hlc(registers: Registers, key: str) -> int:
     """Return when the shared setting behind an override last changed."""
     if key == TABLE_CLASS:
         register = registers.get(settings.TABLE_CLASS)
         return register.hlc if register else 0
+    billing = _value(registers, settings.BILLING) or {}
+    index: Mapping[str, Any] = {}
     if key == READ:
-        value = _value(registers, settings.BILLING)
+        value = billing
     elif key == ON_DEMAND_READ:
         value = _value(registers, settings.ON_DEMAND)
     else:
         family, name = key.split(":", 1)
         index = _value(registers, settings.INDEX + name) or {}
         value = index.get("OnDemandThroughput" if family + ":" == INDEX_ON_DEMAND_READ else "ProvisionedThroughput")
-    return int((value or {}).get("ReadHlc", 0))
+    stamps = ((value or {}).get("ReadHlc"), index.get("CreatedHlc"), billing.get("ModeHlc"))
+    return max(int(stamp or 0) for stamp in stamps)
 
 
 def _value(registers: Registers, name: str) -> Any:

@@ -185,12 +185,18 @@ def _check_mode(context: Context, table: Table, mode: str | None) -> None:
 def _check_overrides(table: Table, action: Action) -> None:
     mode = table.setting(settings.BILLING)["BillingMode"]
     wanted = overrides.requested(action.parameters, 0)
-    for key in wanted:
+    for key, override in wanted.items():
         provisioned = key == overrides.READ or key.startswith(overrides.INDEX_READ)
         on_demand = key == overrides.ON_DEMAND_READ or key.startswith(overrides.INDEX_ON_DEMAND_READ)
         if (provisioned and mode != throughput.PROVISIONED) or (on_demand and mode != throughput.PAY_PER_REQUEST):
             name = "ProvisionedThroughputOverride" if provisioned else "OnDemandThroughputOverride"
             raise ValidationError(f"{INVALID}{name} should not be specified when BillingMode is {mode}")
+        if provisioned:
+            throughput.check_units({"ReadCapacityUnits": override["value"], "WriteCapacityUnits": 1})
+        elif on_demand:
+            _, _, index_name = key.partition(":")
+            subject = f"index {index_name}" if index_name else "table"
+            throughput.check_on_demand(mode, {"MaxReadRequestUnits": override["value"]}, subject)
     for index in action.parameters.get("GlobalSecondaryIndexes") or ():
         if table.setting(settings.INDEX + index["IndexName"]) is None:
             raise ValidationError(f"The table does not have the specified index: {index['IndexName']}")
@@ -204,12 +210,13 @@ def _apply(context: Context, table: Table, actions: Sequence[Action]) -> Table:
         if action.kind == "Create":
             values |= _founding(context, table)
             values[name] = _member(action, {"RegionName": action.region, "ReplicaStatus": CREATING}, hlc)
+            values |= auto_scaling.inherited(table, context.settings.region, action.region)
         elif action.kind == "Update":
             values[name] = _member(action, values.get(name) or table.setting(name), hlc)
-        elif action.region in context.fleet.regions():
-            values[name] = {**table.setting(name), "ReplicaStatus": DELETING}
         else:
-            values[name] = None
+            here = action.region in context.fleet.regions()
+            values[name] = {**table.setting(name), "ReplicaStatus": DELETING} if here else None
+            values |= auto_scaling.forgotten(table, action.region)
     local = table.local
     if not table.replicated:
         local = msgspec.structs.replace(local, global_since=hlc)

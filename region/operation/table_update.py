@@ -11,6 +11,7 @@ Source: AWS API reference, UpdateTable; the project's facts on global tables (wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +21,16 @@ from region.model import settings
 from region.model.change import Response
 from region.model.table import CREATING, DELETING, UPDATING, LocalState, Table
 from region.model.values import INVALID
-from region.operation import auto_scaling, disassociation, index_update, options, records, replica_update, throughput
+from region.operation import (
+    auto_scaling,
+    disassociation,
+    index_update,
+    options,
+    overrides,
+    records,
+    replica_update,
+    throughput,
+)
 from region.operation.context import Context
 from region.operation.description import describe, others
 from region.operation.lookup import changeable
@@ -69,8 +79,9 @@ def update_table(context: Context, request: Request) -> Response:
     hlc = records.next_hlc(context, table.registers)
     mode = request.get("BillingMode") or table.setting(settings.BILLING)["BillingMode"]
     now_ms = context.now_ms()
-    values = _billing_changes(context, table, request, mode, hlc)
-    values |= index_update.changes(table, updates, request.get("AttributeDefinitions"), mode, hlc, now_ms)
+    own = overrides.own(context.settings.region, table)
+    values = _billing_changes(context, table, request, mode, hlc, own)
+    values |= index_update.changes(table, updates, request.get("AttributeDefinitions"), mode, hlc, now_ms, own)
     values |= auto_scaling.follow_indexes(context, table, values, mode)
     if stream is not None:
         _check_stream(context, table, wanted_stream)
@@ -99,7 +110,9 @@ def _check_request(request: Request) -> None:
         replica_update.check_request(request, named)
 
 
-def _billing_changes(context: Context, table: Table, request: Request, mode: str, hlc: int) -> dict[str, Any]:
+def _billing_changes(
+    context: Context, table: Table, request: Request, mode: str, hlc: int, own: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the registers that a change of billing mode or of the table's throughput writes, those of indexes too."""
     old = table.setting(settings.BILLING)
     new = request.get("ProvisionedThroughput")
@@ -112,8 +125,9 @@ def _billing_changes(context: Context, table: Table, request: Request, mode: str
         _check_index_throughput(table, request)
         if others(context, table):
             replica_update.require_auto_scaling(table, mode)
+    own_read = None if switched else own.get(overrides.READ)
     if not switched and new:
-        index_update.check_different(old, new, "the table", "table")
+        index_update.check_different(old, new, "the table", "table", own_read)
     values: dict[str, Any] = {}
     if switched:
         for name, index in settings.family(table.registers, settings.INDEX).items():
@@ -121,12 +135,10 @@ def _billing_changes(context: Context, table: Table, request: Request, mode: str
         if table.setting(settings.ON_DEMAND):
             values[settings.ON_DEMAND] = None
     if new:
-        values[settings.BILLING] = {
-            "BillingMode": mode,
-            **throughput.provisioned_value(None if switched else old, new, hlc, context.now_ms()),
-        }
+        value = throughput.provisioned_value(None if switched else old, new, hlc, context.now_ms(), own_read)
+        values[settings.BILLING] = {"BillingMode": mode, "ModeHlc": hlc if switched else old.get("ModeHlc", 0), **value}
     elif switched:
-        values[settings.BILLING] = {"BillingMode": mode}
+        values[settings.BILLING] = {"BillingMode": mode, "ModeHlc": hlc}
     return values
 
 

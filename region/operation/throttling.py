@@ -53,7 +53,7 @@ class Limit(NamedTuple):
 
 def limits_of(table: Table, region: str) -> dict[Place, Limit]:
     """Return the capacities of a table's replica in ``region``; what has none is unlimited."""
-    own = overrides.effective(table, table.members().get(region))
+    own = overrides.own(region, table)
     provisioned = table.setting(settings.BILLING)["BillingMode"] == PROVISIONED
     limits: dict[Place, Limit] = {}
     if provisioned:

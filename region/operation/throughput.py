@@ -7,7 +7,8 @@ while it is the later of the two.
 
 Shapes: provisioned ``{ReadCapacityUnits, WriteCapacityUnits, ReadHlc, …}``, on-demand ``{MaxReadRequestUnits,
 MaxWriteRequestUnits, ReadHlc}``, warm ``{ReadUnitsPerSecond, WriteUnitsPerSecond}``; all in units per second, with
-times in ms. The register ``billing`` is ``{BillingMode}`` with the provisioned shape where it is PROVISIONED.
+times in ms. The register ``billing`` is ``{BillingMode, ModeHlc?}`` with the provisioned shape where it is PROVISIONED;
+``ModeHlc`` is when the mode last changed, which ends all overrides of capacity.
 
 Source: AWS developer guide, "Read/write capacity mode", "Warm throughput", "Global tables" (settings).
 """
@@ -116,13 +117,21 @@ def warm_floor(mode: str, provisioned: Mapping[str, int] | None, warm: Mapping[s
     }
 
 
-def provisioned_value(old: Mapping[str, Any] | None, new: Mapping[str, int], hlc: int, now_ms: int) -> Value:
-    """Return the stored form of provisioned throughput that replaces ``old`` at ``hlc``."""
+def provisioned_value(
+    old: Mapping[str, Any] | None, new: Mapping[str, int], hlc: int, now_ms: int, own_read: int | None = None
+) -> Value:
+    """Return the stored form of provisioned throughput that replaces ``old`` at ``hlc``.
+
+    ``own_read`` is the read capacity of the replica that is asked, where it overrides the shared one: a request that
+    repeats it does not change the shared one, and any other does.
+    """
     read, write = new["ReadCapacityUnits"], new["WriteCapacityUnits"]
+    if old is not None and read == own_read and "ReadCapacityUnits" in old:
+        read, own_read = old["ReadCapacityUnits"], None
     value: Value = {"ReadCapacityUnits": read, "WriteCapacityUnits": write, "ReadHlc": hlc}
     if old is None or "ReadCapacityUnits" not in old:
         return value
-    if read == old["ReadCapacityUnits"]:
+    if read == old["ReadCapacityUnits"] and own_read is None:
         value["ReadHlc"] = old["ReadHlc"]
     for name in ("LastIncreaseMs", "LastDecreaseMs", "DecreasesToday"):
         if name in old:
@@ -159,11 +168,14 @@ def describe_provisioned(value: Mapping[str, Any] | None, now_ms: int, read_over
     return answer
 
 
-def describe_on_demand(value: Mapping[str, Any], read_override: int | None = None) -> Value:
-    """Return an ``OnDemandThroughput``."""
+def describe_on_demand(value: Mapping[str, Any] | None, read_override: int | None = None) -> Value | None:
+    """Return an ``OnDemandThroughput``, ``None`` where nothing is limited, here or in all replicas."""
+    if not value and read_override is None:
+        return None
+    limits = {"MaxReadRequestUnits": UNLIMITED, "MaxWriteRequestUnits": UNLIMITED, **(value or {})}
     return {
-        "MaxReadRequestUnits": value["MaxReadRequestUnits"] if read_override is None else read_override,
-        "MaxWriteRequestUnits": value["MaxWriteRequestUnits"],
+        "MaxReadRequestUnits": limits["MaxReadRequestUnits"] if read_override is None else read_override,
+        "MaxWriteRequestUnits": limits["MaxWriteRequestUnits"],
     }
 
 

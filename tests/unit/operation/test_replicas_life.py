@@ -141,7 +141,7 @@ def test_a_replica_overrides_reads_and_class_until_a_later_change_anywhere(fleet
     fleet.ship()
     (entry,) = fleet[US].describe()["Replicas"]
     assert entry["OnDemandThroughputOverride"] == {"MaxReadRequestUnits": 4}
-    assert entry["ReplicaTableClassSummary"] == {"TableClass": "STANDARD_INFREQUENT_ACCESS"}
+    assert entry["ReplicaTableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
     assert entry["GlobalSecondaryIndexes"][0]["OnDemandThroughputOverride"] == {"MaxReadRequestUnits": 3}
     mine = fleet[EU].describe()
     assert mine["OnDemandThroughput"] == {"MaxReadRequestUnits": 4, "MaxWriteRequestUnits": 8}
