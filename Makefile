@@ -58,6 +58,7 @@ demo: $(INSTALLED) ## Run three regions, a global table and gentle traffic; Ctrl
 	@$(BIN)/atoll demo
 
 test: $(INSTALLED) $(JS_INSTALLED) ## Run every test
+	@$(call debian,chromium,chromium)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(INSTALLED) ## Run every gate: ruff, mypy, import-linter, tidy

@@ -1,12 +1,12 @@
-"""Regions and gateways as child processes: started, waited for, stopped, killed; never left behind.
+"""Regions, gateways and dashboards as child processes: started, waited for, stopped, killed; never left behind.
 
 What: a child is ``python -P -m atoll VERB --tethered``. Its standard output is a pipe on which it reports, as one line
-of JSON, that it is ready (:class:`Ready`, :class:`GatewayReady`) or why it is not (:class:`Refused`). Its standard
+of JSON, that it is ready (:class:`Ready`, :class:`Serving`) or why it is not (:class:`Refused`). Its standard
 input is the tether: a pipe that nobody writes to. When it closes, because the parent closed it or died in whatever way,
 the child stops.
 
 Invariants: a child in a session of its own does not see the terminal's Ctrl-C; it ends when its parent says so. Logs go
-to ``region.log`` or ``gateway.log`` in the child's folder.
+to ``region.log`` or, say, ``gateway.log`` in the child's folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import site
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -30,8 +30,8 @@ from atoll.report import Addresses
 
 CONFIG_FILE: Final = "region.json"
 STOP_S: Final = 5.0
-COMMAND: Final = (sys.executable, "-P", "-m", "atoll", "start")
-GATEWAY_COMMAND: Final = (sys.executable, "-P", "-m", "atoll", "gateway")
+PROGRAM: Final = (sys.executable, "-P", "-m", "atoll")
+COMMAND: Final = (*PROGRAM, "start")
 
 
 class Ready(msgspec.Struct, kw_only=True, tag=True):
@@ -41,8 +41,8 @@ class Ready(msgspec.Struct, kw_only=True, tag=True):
     addresses: Addresses
 
 
-class GatewayReady(msgspec.Struct, kw_only=True, tag=True):
-    """A gateway's first line when it works: its URL."""
+class Serving(msgspec.Struct, kw_only=True, tag=True):
+    """The first line of a gateway or a dashboard when it works: its URL."""
 
     url: str
 
@@ -54,7 +54,7 @@ class Refused(msgspec.Struct, kw_only=True, tag=True):
     remedy: str
 
 
-Report = TypeVar("Report", Ready, GatewayReady)
+Report = TypeVar("Report", Ready, Serving)
 
 
 class _Child:
@@ -196,26 +196,24 @@ class RegionChild(_Child):
         return self._wait(Ready, timeout_s)
 
 
-class GatewayChild(_Child):
-    """The process of a gateway: one address for the endpoints of several regions."""
+class ServingChild(_Child):
+    """The process of what a cluster has once, a gateway or a dashboard; ``arguments`` are the verb and its own."""
 
-    def __init__(self, endpoints: Mapping[str, str], folder: Path, port: int) -> None:
-        super().__init__("The gateway", folder / "gateway.log")
-        self._endpoints = endpoints
-        self._port = port
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        super().__init__(f"The {arguments[0]}", folder / f"{arguments[0]}.log")
+        self._arguments = arguments
 
     def launch(self) -> None:
         """Start the process; :meth:`wait_ready` must follow."""
-        routes = [f"--region={region}={url}" for region, url in self._endpoints.items()]
-        self._launch([*GATEWAY_COMMAND, f"--port={self._port}", *routes])
+        self._launch([*PROGRAM, *self._arguments])
 
     def wait_ready(self, timeout_s: float) -> str:
-        """Wait until the gateway serves; return its URL.
+        """Wait until it serves; return its URL.
 
         Raises:
             StartError: it refused, died or took too long; it is gone by then.
         """
-        return self._wait(GatewayReady, timeout_s).url
+        return self._wait(Serving, timeout_s).url
 
 
 def environment() -> dict[str, str]:

@@ -31,7 +31,7 @@ from typing import Any, Final, Literal, Self
 import msgspec
 
 from atoll import layout, pausing, ports, provision, rendezvous
-from atoll.child import COMMAND, GatewayChild, Ready, RegionChild
+from atoll.child import COMMAND, Ready, RegionChild, ServingChild
 from atoll.config import Config
 from atoll.failure import CrashedError, RemedyError, StartError, UnknownRegionError
 from atoll.remote import AdminClient, DynamoCaller, RequestError
@@ -84,7 +84,7 @@ class Cluster:
         self._api_port = api_port
         self._clock_offset_ms = dict(clock_offset_ms or {})
         self._with_gateway = gateway
-        self._gateway: GatewayChild | None = None
+        self._gateway: ServingChild | None = None
         self._gateway_url: str | None = None
         self._template = template or Config()
         self._announce = announce
@@ -344,8 +344,8 @@ class Cluster:
         plan = layout.lay_out(self.regions, self.data, shared, self._api_port, self._clock_offset_ms)
         self._reservations = plan.reservations
         if self._with_gateway:
-            endpoints = {config.region: f"http://{layout.HOST}:{config.api.port}" for config in plan.configs}
-            self._gateway = GatewayChild(endpoints, self.data, plan.gateway_port)
+            routes = [f"--region={each.region}=http://{layout.HOST}:{each.api.port}" for each in plan.configs]
+            self._gateway = ServingChild(["gateway", f"--port={plan.gateway_port}", *routes], self.data)
         return plan.configs
 
     def _region(self, region: str) -> RegionChild:

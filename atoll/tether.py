@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from atoll.child import GatewayReady, Ready, Refused
+from atoll.child import Ready, Refused, Serving
 from atoll.failure import RemedyError
 
 Stop = Callable[[int], None]
@@ -47,7 +47,7 @@ def _at_end_of_tether(loop: asyncio.AbstractEventLoop, stop: Stop) -> None:
         stop(0)
 
 
-def report(line: Ready | GatewayReady | Refused) -> None:
+def report(line: Ready | Serving | Refused) -> None:
     """Write the line that the parent of a tethered process waits for."""
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.buffer.flush()

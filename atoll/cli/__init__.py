@@ -21,6 +21,7 @@ VERBS: Final = {
     "status": "Show the regions of a cluster.",
     "lag": "Show how far each link is behind.",
     "pause": "Pause replication of a region or of a link.",
+    "dashboard": "Serve the live page of a cluster.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",
     "resume": "End pauses; what waited is delivered.",
 }

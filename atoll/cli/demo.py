@@ -18,14 +18,18 @@ from typing import Any, Final, Protocol
 
 import click
 
+from atoll import ports
+from atoll.child import ServingChild
 from atoll.cli import lag, options, status
-from atoll.cluster import REGIONS, Cluster
+from atoll.cluster import REGIONS, START_S, Cluster
 from atoll.failure import PortTakenError, RemedyError
+from atoll.layout import HOST
 from atoll.remote import AdminClient, DynamoCaller
 from atoll.report import LIVE
 
 TABLE: Final = "orders"
 API_PORT: Final = 8000
+PAGE_PORT: Final = 8080
 BEAT_S: Final = 0.2
 CONFLICT_EVERY: Final = 15
 """Every so many beats, that is every 3 s, two regions write the same order at the same moment."""
@@ -52,13 +56,17 @@ def command(data: Path | None, port: int | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # A shell that starts it in the background has SIGINT ignored.
         signal.signal(number, signal.default_int_handler)
     cluster = _start(data, port)
+    page = ServingChild(["dashboard", f"--cluster={cluster.data}", f"--port={_page_port()}"], Path(str(cluster.data)))
     try:
-        _play(cluster, data)
+        page.launch()
+        _play(cluster, page, data)
     except KeyboardInterrupt:
         click.echo("\nStopping.")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        page.let_go()
         cluster.stop()
+        page.stop()
 
 
 def _start(data: Path | None, port: int | None) -> Cluster:
@@ -71,12 +79,21 @@ def _start(data: Path | None, port: int | None) -> Cluster:
         return Cluster(REGIONS, data=data, gateway=True).start()
 
 
-def _play(cluster: Cluster, data: Path | None) -> None:
+def _page_port() -> int:
+    """Return the port of the page: the usual one, or any free one where that is taken."""
+    try:
+        ports.Reservation(HOST, PAGE_PORT).release()
+    except OSError:
+        return 0
+    return PAGE_PORT
+
+
+def _play(cluster: Cluster, page: ServingChild, data: Path | None) -> None:
     callers = {region: cluster.caller(region) for region in cluster.regions}
     first = callers[cluster.regions[0]]
     if TABLE not in first.call("ListTables", {})["TableNames"]:
         cluster.create_global_table(TABLE, hash_key="id")
-    _introduce(cluster, data)
+    _introduce(cluster, page.wait_ready(START_S), data)
     traffic = Traffic(callers)
     conflicts = Conflicts({region: cluster.admin(region) for region in cluster.regions})
     with _line() as line:
@@ -88,9 +105,10 @@ def _play(cluster: Cluster, data: Path | None) -> None:
             time.sleep(BEAT_S)
 
 
-def _introduce(cluster: Cluster, data: Path | None) -> None:
+def _introduce(cluster: Cluster, page: str, data: Path | None) -> None:
     second = cluster.regions[1]
     click.echo(f"Three regions are ready, with the global table {TABLE!r} and a little traffic.\n")
+    click.echo(f"  See it live: {page}\n")
     click.echo(f"  {'region':<16}{'DynamoDB API':<24}admin: /status, /conflicts, /metrics")
     for region in cluster.regions:
         click.echo(f"  {region:<16}{cluster.endpoint(region):<24}{cluster.admin(region)}")

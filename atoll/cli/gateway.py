@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from atoll import tether
-from atoll.child import GatewayReady
+from atoll.child import Serving
 from atoll.cli import options, status
 from atoll.failure import RemedyError, UsageError
 from atoll.gateway import Gateway
@@ -49,7 +49,7 @@ async def _serve(endpoints: Mapping[str, str], host: str, port: int, *, tethered
     url = await gateway.start(host, port)
     try:
         if tethered:
-            tether.report(GatewayReady(url=url))
+            tether.report(Serving(url=url))
         else:
             click.echo(f"The gateway is ready at {url}, for {', '.join(endpoints)}.")
         await stopped.wait()
