@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from atoll.report import NOTHING, Digest, DumpRecord
-from region.model.change import Conflict, StoredItem
+from region.model.change import StoredItem
 from region.model.table import Table
 from region.store.port import Reader
 
@@ -70,30 +70,6 @@ async def dump(reader: Reader, table: Table) -> AsyncIterator[bytes]:
             + b"\n"
             for key, stored in page
         )
-
-
-def conflict(number: int, lost: Conflict, table: str | None) -> dict[str, Any]:
-    """Return one recorded conflict as JSON-ready values."""
-    return {
-        "number": number,
-        "table": table,
-        "table_uid": lost.table_uid,
-        "key": lost.key.hex(),
-        "margin_ms": lost.margin_ms,
-        "attributes_lost": list(lost.attributes_lost),
-        "winner": {**_stored(lost.winner), "request_id": lost.winner_request_id},
-        "loser": {**_stored(lost.loser), "request_id": lost.loser_request_id},
-    }
-
-
-def _stored(stored: StoredItem) -> dict[str, Any]:
-    version = stored.version
-    return {
-        "hlc": version.hlc,
-        "origin": version.origin,
-        "vector": dict(version.vector),
-        "image": _raw(stored.image),
-    }
 
 
 def _raw(image: bytes | None) -> msgspec.Raw:

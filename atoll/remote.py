@@ -12,11 +12,12 @@ import http.client
 import json
 from collections.abc import Iterator
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
 from atoll.failure import RemedyError, UnreachableError
+from atoll.findings import ConflictPage, Inspection
 from atoll.report import Digest, DumpRecord, Health, PauseRequest, Status
 
 T = TypeVar("T")
@@ -66,8 +67,19 @@ class AdminClient:
             yield decode(line)
 
     def conflicts(self, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-        """Return recorded conflicts with numbers above ``after``, oldest first."""
-        return self._get(f"/conflicts?after={after}&limit={limit}", list[dict[str, Any]])
+        """Return recorded conflicts with numbers above ``after``, oldest first, as plain values."""
+        found: list[dict[str, Any]] = self._get(f"/conflicts?after={after}&limit={limit}", dict[str, Any])["conflicts"]
+        return found
+
+    def conflict_page(self, after: int = 0, limit: int = 1000, **parameters: str) -> ConflictPage:
+        """Return a page of the conflict feed; ``parameters`` are ``table``, ``key``, ``since`` and ``wait_ms``."""
+        query = urlencode({"after": after, "limit": limit, **parameters})
+        return self._get(f"/conflicts?{query}", ConflictPage)
+
+    def inspect(self, table: str, key: str, **parameters: str) -> Inspection:
+        """Return what the region holds of an item; ``parameters`` are ``at``, ``limit`` and ``search``."""
+        query = urlencode({"key": key, **parameters})
+        return self._get(f"/inspect/{quote(table)}?{query}", Inspection)
 
     def pause(self, request: PauseRequest) -> list[str]:
         """Pause links of the region; return those that it touched, as ``source->sink``."""

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from atoll.admin.answers import errors
 from atoll.admin.contents import Contents
+from atoll.admin.feed import Feed
+from atoll.admin.inspector import Inspector
 from atoll.admin.overview import Overview
 from atoll.admin.parts import Parts
 from atoll.admin.steering import Steering
@@ -16,7 +18,7 @@ from atoll.admin.steering import Steering
 def application(parts: Parts) -> web.Application:
     """Return the application of one region: every room's paths."""
     made = web.Application(middlewares=[errors])
-    for room in (Overview(parts), Steering(parts), Contents(parts)):
+    for room in (Overview(parts), Steering(parts), Contents(parts), Feed(parts), Inspector(parts)):
         made.add_routes(room.routes())
     return made
 

@@ -1,20 +1,16 @@
-"""The room of what a region holds: digests and dumps of tables, and the losers of conflicts."""
+"""The room of what a region holds: digests and dumps of tables."""
 
 from __future__ import annotations
-
-from typing import Final
 
 from aiohttp import web
 
 from atoll import inspection
-from atoll.admin.answers import answer, number
+from atoll.admin.answers import answer
 from atoll.admin.parts import Parts
-
-PAGE_MAX: Final = 1000
 
 
 class Contents:
-    """``/conflicts``, ``/digest/{table}`` and ``/dump/{table}``."""
+    """``/digest/{table}`` and ``/dump/{table}``."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -23,22 +19,9 @@ class Contents:
     def routes(self) -> list[web.RouteDef]:
         """Return the room's paths."""
         return [
-            web.get("/conflicts", self.conflicts),
             web.get("/digest/{table}", self.digest),
             web.get("/dump/{table}", self.dump),
         ]
-
-    async def conflicts(self, request: web.Request) -> web.Response:
-        """``GET /conflicts?after=&limit=``: losers of conflicts recorded here, oldest first."""
-        after, limit = number(request, "after", 0), number(request, "limit", 100)
-        by_uid = self._engine.catalogue.by_uid
-        found = self._engine.store.conflicts(after, min(limit, PAGE_MAX))
-        return answer(
-            [
-                inspection.conflict(number, lost, by_uid[lost.table_uid].name if lost.table_uid in by_uid else None)
-                for number, lost in found
-            ]
-        )
 
     async def digest(self, request: web.Request) -> web.Response:
         """``GET /digest/{table}``: one number for everything that the table holds."""

@@ -20,6 +20,8 @@ VERBS: Final = {
     "start": "Start one region.",
     "status": "Show the regions of a cluster.",
     "lag": "Show how far each link is behind.",
+    "inspect": "Show one item in all regions side by side, now or at a moment, and its history.",
+    "conflicts": "Show what was lost to concurrent writes, in all regions together.",
     "pause": "Pause replication of a region or of a link.",
     "dashboard": "Serve the live page of a cluster.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
 
-from atoll import pausing, rendezvous
-from atoll.failure import UsageError
+from atoll import moments, pausing, rendezvous
+from atoll.failure import UnknownRegionError, UsageError
 from atoll.pausing import Target
 from atoll.remote import AdminClient
+from clock import SystemClock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,6 +62,36 @@ def console() -> Console:
 def find(cluster: str | None) -> dict[str, AdminClient]:
     """Return the admin clients of the cluster that a command is about, by region."""
     return rendezvous.find(cluster, os.environ)
+
+
+def chosen(clients: dict[str, AdminClient], regions: tuple[str, ...]) -> dict[str, AdminClient]:
+    """Return the clients of the named regions, or all where none is named.
+
+    Raises:
+        UnknownRegionError: the cluster does not have one of them.
+    """
+    unknown = [region for region in regions if region not in clients]
+    if unknown:
+        raise UnknownRegionError(f"The cluster has no region {unknown[0]}.", f"It has {', '.join(clients)}.")
+    return {region: client for region, client in clients.items() if not regions or region in regions}
+
+
+class Moment(click.ParamType[str]):
+    """A moment (:mod:`atoll.moments`), converted to how long ago it is.
+
+    A region whose clock is set wrong, on purpose perhaps, then takes it as the same moment as everybody else.
+    """
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return how long ago the moment is, in a form that the admin address understands."""
+        now_ms = SystemClock().now_ms()
+        try:
+            moment_ms = moments.parse(str(value), now_ms)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return f"-{max(0, now_ms - moment_ms)}ms"
 
 
 class Duration(click.ParamType[int]):
