@@ -76,9 +76,9 @@ class Feed:
             await asyncio.sleep(EVERY_S)
 
     async def _conflicts(self) -> None:
-        found = await self.get(f"/conflicts?after={self._after}&limit={PAGE}")
-        for entry in found:
-            self._after = max(self._after, entry["number"])
+        page = await self.get(f"/conflicts?after={self._after}&limit={PAGE}")
+        self._after = page["next"]
+        for entry in page["conflicts"]:
             if self._seen.first(entry):
                 self._conflicted({**entry, "at": self.region})
 

@@ -5,8 +5,12 @@ import { NOTHING, clock, count } from "./format.js";
 
 const when = (side) => Math.floor(side.hlc / 65536);
 
-// A key as people write it; the region has decoded it where it could.
-export const keyText = (entry) => entry.key_text || entry.key;
+// A key as people write it, and as the inspector takes it: the value of a string key, DynamoDB JSON for any other.
+export function keyText({ item_key: key }) {
+  const values = Object.values(key);
+  const strings = values.every((value) => "S" in value && !value.S.includes(","));
+  return strings ? values.map((value) => value.S).join(",") : JSON.stringify(key);
+}
 
 function row(entry, inspect) {
   const lost = entry.attributes_lost.length ? entry.attributes_lost.join(", ") : NOTHING;

@@ -14,26 +14,28 @@ const plain = (value) => {
 };
 
 function differing(regions) {
-  const images = Object.values(regions).map((it) => (it && it.image) || {});
+  const images = Object.values(regions).map((it) => it?.held?.image || {});
   const names = new Set(images.flatMap(Object.keys));
   return new Set([...names].filter((name) => new Set(images.map((image) => JSON.stringify(image[name]))).size > 1));
 }
 
-function side(name, held, different) {
-  if (!held) return h("div", { class: "side" }, h("h3", {}, name), h("p", { class: "hint" }, "does not answer"));
-  const version = held.version;
-  const rows = Object.entries(held.image || {}).sort().map(([attribute, value]) => h("tr", {},
+function side(name, seen, different) {
+  if (!seen) return h("div", { class: "side" }, h("h3", {}, name), h("p", { class: "hint" }, "does not answer, or does not hold the table"));
+  const held = seen.held;
+  const rows = Object.entries(held?.image || {}).sort().map(([attribute, value]) => h("tr", {},
     h("th", { scope: "row" }, attribute),
     h("td", {}, different.has(attribute) ? h("mark", {}, `≠ ${plain(value)}`) : plain(value)),
   ));
+  const builtOn = Object.entries(held?.vector || {}).map(([region, hlc]) => `${region} ${stamp(hlc)}`);
   return h("div", { class: "side" },
     h("h3", {}, name),
-    version
-      ? h("p", { class: "hint" }, `written in ${version.origin} at ${new Date(Math.floor(version.hlc / 65536)).toISOString()}`)
-      : h("p", { class: "hint" }, "never seen"),
-    held.image ? h("table", {}, h("tbody", {}, rows)) : h("p", {}, h("span", { class: "chip hold" }, version ? "deleted (tombstone)" : NOTHING)),
+    h("p", { class: "hint" }, held ? `written in ${held.origin} ${stamp(held.hlc)}` : "never seen here", builtOn.length ? h("br") : null, builtOn.length ? `builds on ${builtOn.join(", ")}` : null),
+    held?.image ? h("table", {}, h("tbody", {}, rows)) : h("p", {}, h("span", { class: "chip hold" }, held ? "deleted (tombstone)" : NOTHING)),
   );
 }
+
+// The time of a write without its date: what is compared here is seconds apart.
+const stamp = (hlc) => new Date(Math.floor(hlc / 65536)).toISOString().slice(11, 23);
 
 export async function inspect(table, key) {
   const form = byId("inspect");

@@ -50,6 +50,26 @@ def test_a_conflict_appears_in_the_feed_with_winner_loser_and_what_was_lost(page
     expect(row.locator("td").nth(4)).to_contain_text(EAST)
 
 
+def test_a_conflict_opens_in_the_inspector_with_all_regions_side_by_side_and_its_history(
+    page: Page, cluster: Cluster
+) -> None:
+    cluster.pause(TOKYO)
+    put(cluster, EAST, "split", state="here")
+    put(cluster, TOKYO, "split", state="there")
+    page.locator("#inspect [name=table]").fill("orders")
+    page.locator("#inspect [name=key]").fill("split")
+    page.get_by_role("button", name="Look").click()
+    inspector = page.locator("#inspector")
+    expect(inspector).to_contain_text("1 attributes differ")
+    expect(inspector.locator("mark", has_text="≠ there")).to_have_count(1)
+    cluster.resume(TOKYO)
+    cluster.wait_converged("orders")
+    page.locator("#conflicts tbody button", has_text="split").first.click()
+    expect(inspector).to_contain_text("equal in every region")
+    expect(inspector.locator(".side")).to_have_count(3)
+    expect(inspector.locator("svg text", has_text="✗").first).to_be_visible()
+
+
 def test_a_region_that_is_gone_is_crossed_out_and_its_links_are_cut(page: Page, cluster: Cluster) -> None:
     cluster.kill(WEST)
     try:
