@@ -16,10 +16,11 @@ ALLOWED_CALLS: dict[str, frozenset[str]] = {
     "region/randomness.py": frozenset({"randomness"}),
     "region/store/": frozenset({"the machine"}),
     "replication/link.py": frozenset({"timers"}),
+    "chaos/workload/": frozenset({"timers"}),
     "dashboard/": frozenset({"timers"}),
     "atoll/": EVERYTHING,
 }
-"""Who may reach for what: the ports of time and randomness, the store, the link's timers, the page
+"""Who may reach for what: the ports of time and randomness, the store, the timers of links and of workloads, the page
 that is never simulated, and the composition root."""
 
 
