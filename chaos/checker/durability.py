@@ -1,8 +1,13 @@
-"""Durability: an acknowledged write is never lost, except to a later one.
+"""Durability: an acknowledged write is never lost, except to a later one, and survives kill -9 in its region's own log.
 
-What: takes the history of writes to single items, and what the replicas held in the end. For every acknowledged write
-there must be a write that may have come after it (or be that write itself) and that either is the final value of its
-key or is recorded as the loser of a conflict: a loser is excused, and so is what the loser had replaced.
+What: :func:`check` looks for every acknowledged write in the log of the region that acknowledged it. A region that
+lost its power with a durability that does not promise to survive that, or that was restored from an old copy, is
+excused for what it had acknowledged until then, and so is a log that was trimmed.
+
+:func:`losses` needs no logs: it takes the history of writes to single items, and what the replicas held in the end.
+For every acknowledged write there must be a write that may have come after it (or be that write itself) and that
+either is the final value of its key or is recorded as the loser of a conflict: a loser is excused, and so is what the
+loser had replaced.
 
 How "may have come after" is decided: write ``b`` may follow write ``a`` unless ``b`` had returned before ``a`` was
 invoked. Real time does not order concurrent writes, and the clocks of two regions do not either; so the checker accuses
@@ -21,7 +26,12 @@ of unknown outcomes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from chaos.checker.evidence import Evidence, Violation
+from chaos.checker.replica import tag_of
+
+INVARIANT: Final = "durability"
 
 
 class Write(NamedTuple):
@@ -55,6 +65,64 @@ class Phantom(NamedTuple):
     key: str
     region: str
     final: str
+
+
+def check(evidence: Evidence) -> list[Violation]:
+    """Return the acknowledged writes that the log of the region that acknowledged them does not hold."""
+    found = []
+    setbacks = evidence.setbacks()
+    for tag, written in evidence.written.items():
+        held = evidence.replicas.get(written.region)
+        acknowledged_ns = written.acknowledged_ns
+        if held is None or held.tail or acknowledged_ns is None or tag in evidence.tagged:
+            continue
+        if written.access.action == "d" and not (written.deleted and written.request_ids):
+            continue  # What deletes nothing leaves no record, and a record without its request is nobody's.
+        if any(it.region in {written.region, "*"} and acknowledged_ns <= it.until_ns for it in setbacks):
+            continue
+        where = f"{written.access.table}/{written.access.key}"
+        sentence = f"{where}: {tag}, which {written.region} acknowledged, is not in the log of {written.region}"
+        found.append(Violation(INVARIANT, sentence, written.access.table, written.access.key))
+    return found
+
+
+def losses_of(evidence: Evidence, invariant: str) -> list[Violation]:
+    """Return what :func:`losses` finds in a run, of items that nobody ever deleted and that every region holds."""
+    if evidence.unsettled or any(evidence.set_back(region) for region in evidence.replicas):
+        return []
+    found = []
+    for uid, holders in evidence.holders.items():
+        table = evidence.table_name(uid)
+        keep = _never_deleted(evidence, uid)
+        history = [
+            Write(it.access.key, tag, it.invoked_ns, it.acknowledged_ns)
+            for tag, it in evidence.written.items()
+            if it.access.table == table and it.outcome != "fail" and it.access.key in keep and it.region in holders
+        ]
+        finals = {
+            region: {
+                text: tag_of(stored.image) or ""
+                for key, stored in rows.items.items()
+                if (text := rows.text(key)) in keep and stored.image is not None
+            }
+            for region, rows in holders.items()
+        }
+        losers = [
+            (evidence.text(uid, it.key), tag_of(it.loser.image) or "")
+            for held in evidence.replicas.values()
+            for _, it in held.conflicts
+            if it.table_uid == uid
+        ]
+        found += [Violation(invariant, f"{table}/{it}", table, it.write.key) for it in losses(history, finals, losers)]
+    return found
+
+
+def _never_deleted(evidence: Evidence, uid: str) -> set[str]:
+    table = evidence.table_name(uid)
+    touched = {it.access.key for it in evidence.written.values() if it.access.table == table}
+    deleted = {it.access.key for it in evidence.written.values() if it.access.action == "d"}
+    expired = {evidence.key_text(it) for it in evidence.records.values() if it.table_uid == uid and it.image is None}
+    return touched - deleted - expired
 
 
 def losses(

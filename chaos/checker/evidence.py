@@ -21,13 +21,19 @@ from typing import Any, Final, Literal, NamedTuple
 
 from chaos import history
 from chaos.checker import replica
-from chaos.checker.replica import Replica, tag_of
+from chaos.checker.replica import Replica, Rows, tag_of
+from chaos.faults import Crash, Fault, RestoreOldCopy, decode
 from chaos.history import Access, Event, Operation
 from chaos.stage import Sample
+from clock.timestamp import wall_ms
 from region.model.change import ITEM, LogRecord
+from region.model.settings import DEFINITION
+from region.model.table import CREATING, DELETING
 
-SETTING_BACK: Final = ("restore-old-copy",)
-"""Kinds of faults that take from a region what it had made durable."""
+PURGE_FLOOR_MS: Final = 24 * 60 * 60 * 1000
+"""A tombstone that is younger is kept, whatever else may hold."""
+FETCHING: Final = "bootstrap:"
+"""Under this name, and a table's uid, a region's file keeps what is still to be fetched of the table, if anything."""
 
 
 class Violation(NamedTuple):
@@ -73,6 +79,16 @@ class Written(NamedTuple):
         return min((it.returned_ns for it in self.operations if it.outcome == "ok" and it.returned_ns), default=None)
 
     @property
+    def deleted(self) -> bool:
+        """Whether, as a deletion, it is known to have found an item."""
+        return any(read.tag is not None and read.key == self.access.key for it in self.operations for read in it.reads)
+
+    @property
+    def error(self) -> str:
+        """Why it failed, where it did."""
+        return next((it.completion.error for it in self.operations if it.completion and it.completion.error), "")
+
+    @property
     def request_ids(self) -> set[str]:
         """The ids of its requests that are known."""
         return {it.completion.request_id for it in self.operations if it.completion and it.completion.request_id}
@@ -98,6 +114,7 @@ class Evidence:
         unsettled: why the run did not come to rest in time, if it did not.
         simulated: whether times are virtual, so that nothing is slow but by a fault.
         groups: whether transactions are applied as groups.
+        limits: what a sampled size may be at most, by its name.
     """
 
     def __init__(
@@ -112,6 +129,7 @@ class Evidence:
         unsettled: str = "",
         simulated: bool = False,
         groups: bool = True,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self.events = events
         self.replicas = replicas
@@ -122,6 +140,7 @@ class Evidence:
         self.unsettled = unsettled
         self.simulated = simulated
         self.groups = groups
+        self.limits = limits or {}
         self.remarks: list[str] = []
 
     @classmethod
@@ -189,6 +208,30 @@ class Evidence:
         return found
 
     @cached_property
+    def holders(self) -> dict[str, dict[str, Rows]]:
+        """The regions that hold each table (by uid) and are done with fetching it."""
+        found: dict[str, dict[str, Rows]] = {}
+        for region, held in self.replicas.items():
+            for uid, rows in held.tables.items():
+                if rows.table.local.status not in (CREATING, DELETING) and not held.meta.get(f"{FETCHING}{uid}"):
+                    found.setdefault(uid, {})[region] = rows
+        return found
+
+    @cached_property
+    def _last_hlc(self) -> int:
+        return max((record.version.hlc for record in self.records.values()), default=0)
+
+    def purgeable(self, hlc: int) -> bool:
+        """Whether a tombstone of this time may have been forgotten by the end of the run."""
+        return wall_ms(self._last_hlc) - wall_ms(hlc) > PURGE_FLOOR_MS
+
+    def forgotten(self, deletion: LogRecord) -> bool:
+        """Whether a deletion may have left no tombstone: it is old, or was made before its table was global."""
+        known = self.replicas[deletion.version.origin].known.get(deletion.table_uid)
+        since = 0 if known is None else known.local.global_since
+        return self.purgeable(deletion.version.hlc) or deletion.version.hlc <= since
+
+    @cached_property
     def _texts(self) -> dict[tuple[str, bytes], str]:
         return {}
 
@@ -200,25 +243,50 @@ class Evidence:
         """Return the text by which the history calls an item; hexadecimal digits where no region holds the table."""
         known = self._texts.get((uid, key))
         if known is None:
-            rows = next((held.tables[uid] for held in self.replicas.values() if uid in held.tables), None)
-            known = self._texts[uid, key] = key.hex() if rows is None else rows.text(key)
+            table = next((held.known[uid] for held in self.replicas.values() if uid in held.known), None)
+            known = self._texts[uid, key] = key.hex() if table is None else replica.text(table, key)
         return known
 
     def table_name(self, uid: str) -> str:
         """Return the name of a table."""
-        return next((held.names[uid] for held in self.replicas.values() if uid in held.names), uid)
+        return next((held.known[uid].name for held in self.replicas.values() if uid in held.known), uid)
+
+    @cached_property
+    def timed_faults(self) -> list[tuple[Fault, int, int]]:
+        """The faults, each with the moments of its beginning and its end, which may be that of the run."""
+        last_ns = max([it.time_ns for it in self.events[-1:]] + [it.time_ns for it in self.samples[-1:]], default=0)
+        found: list[tuple[Fault, int, int]] = []
+        for table in self.faults:
+            fault = decode(table)
+            began_ns = self.started_ns + fault.at_ms * 1_000_000
+            found.append((fault, began_ns, last_ns if fault.for_ms is None else began_ns + fault.for_ms * 1_000_000))
+        return found
+
+    def clock(self, time_ns: int) -> str:
+        """Return a moment of the run for people."""
+        return f"{(time_ns - self.started_ns) / 1e9:.3f} s"
+
+    def fetched(self, region: str, uid: str) -> bool:
+        """Whether a region began its replica of a table with what another had: its items have no records then."""
+        rows = self.replicas[region].tables.get(uid)
+        if rows is None:
+            return True
+        definition = rows.table.registers[DEFINITION]
+        return definition.origin != region
+
+    @cached_property
+    def _setbacks(self) -> list[Setback]:
+        found = []
+        for fault, began_ns, ended_ns in self.timed_faults:
+            if isinstance(fault, RestoreOldCopy):
+                found.append(Setback(fault.region, began_ns, ended_ns))
+            elif isinstance(fault, Crash) and fault.power and self.durability != "full":
+                found.append(Setback(fault.region, self.started_ns, ended_ns))
+        return found
 
     def setbacks(self) -> list[Setback]:
         """Return the regions that may have lost what they had acknowledged, and from when to when."""
-        found = []
-        for fault in self.faults:
-            at_ns = self.started_ns + int(fault.get("at_ms", 0)) * 1_000_000
-            until_ns = at_ns + int(fault.get("for_ms") or 0) * 1_000_000
-            if fault["kind"] in SETTING_BACK:
-                found.append(Setback(str(fault["region"]), at_ns, until_ns))
-            elif fault["kind"] == "crash" and fault.get("power") and self.durability != "full":
-                found.append(Setback(str(fault["region"]), self.started_ns, until_ns))
-        return found
+        return self._setbacks
 
     def set_back(self, region: str) -> bool:
         """Whether a region was set back at any time."""

@@ -53,18 +53,16 @@ class Rows(NamedTuple):
 
     def text(self, key: bytes) -> str:
         """Return the text by which histories call an item."""
-        names = self.table.keys.names
-        decoded = keys.decode(key, [self.table.types[name] for name in names])
-        return key_text(dict(zip(names, decoded, strict=True)))
+        return text(self.table, key)
 
 
 class Replica(NamedTuple):
-    """One region's file. ``tables`` are those that are not dropped, by uid; ``names`` are those of all, by uid."""
+    """One region's file. ``tables`` are those that are not dropped, by uid; ``known`` are all that ever were."""
 
     region: str
     meta: dict[str, str]
     tables: dict[str, Rows]
-    names: dict[str, str]
+    known: dict[str, Table]
     log: list[LogRecord]
     cursors: dict[str, Cursor]
     conflicts: list[tuple[int, Conflict]]
@@ -87,6 +85,12 @@ class Replica(NamedTuple):
     def named(self, name: str) -> Rows | None:
         """Return the table of a name."""
         return next((rows for rows in self.tables.values() if rows.table.name == name), None)
+
+
+def text(table: Table, key: bytes) -> str:
+    """Return the text by which histories call an item of a table."""
+    names = table.keys.names
+    return key_text(dict(zip(names, keys.decode(key, [table.types[name] for name in names]), strict=True)))
 
 
 class _Tagged(msgspec.Struct):
@@ -136,7 +140,7 @@ def from_connection(connection: apsw.Connection, where: str = "memory") -> Repli
         region=meta["region"],
         meta=meta,
         tables={it.uid: _rows(connection, reader, Table(it), state.counters) for it in records if not it.dropped},
-        names={record.uid: record.name for record in records},
+        known={record.uid: Table(record) for record in records},
         log=reader.read_log(0, limit=EVERYTHING, bytes_max=EVERYTHING),
         cursors=reader.cursors(),
         conflicts=reader.conflicts(0, EVERYTHING),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from fleet import Fleet, Region
+from fleet import Fleet, Region, eventually
 
 from chaos.checker.evidence import Evidence
 from chaos.history import Recorder
@@ -48,8 +48,8 @@ class RegionClient:
         return {**answer, "ResponseMetadata": {"RequestId": request_id}}
 
 
-async def run(fleet: Fleet, workloads: list[Workload], *, for_s: float, seed: int = 1) -> Recorder:
-    """Create the workloads' tables everywhere, let their clients work side by side, and return what they recorded."""
+async def begin(fleet: Fleet, workloads: list[Workload], *, seed: int = 1) -> Ground:
+    """Create the workloads' tables everywhere, with what must be in them, and return the ground for their clients."""
     loop = asyncio.get_running_loop()
     recorder = Recorder(lambda: int(loop.time() * 1e9))
     regions = list(fleet.regions)
@@ -58,18 +58,29 @@ async def run(fleet: Fleet, workloads: list[Workload], *, for_s: float, seed: in
         return RegionClient(fleet.regions[region])
 
     await create([schema for workload in workloads for schema in workload.schemas()], regions, client)
-    ground = Ground(regions, client, recorder, SeededRng(seed), for_s)
+    ground = Ground(regions, client, recorder, SeededRng(seed), 0.5)
     for workload in workloads:
         await workload.prepare(ground)
+    return ground
+
+
+async def run(ground: Ground, workloads: list[Workload]) -> None:
+    """Let the clients of all workloads work side by side for the ground's time."""
     await asyncio.gather(*(workload.run(ground) for workload in workloads))
-    return recorder
 
 
 async def rest(fleet: Fleet, recorder: Recorder, **fields: Any) -> Evidence:
     """Wait until everything is everywhere, stop the regions, and return the evidence."""
     files: dict[str, Path] = {}
+    heads: list[int] = []
+    # What a table's settings cause, such as a replica's becoming ACTIVE, is a change in its turn.
+    while heads != (heads := [region.store.log_head() for region in fleet.regions.values()]):
+        for region in fleet.regions.values():
+            await region.replication.wait_delivered()
+            await eventually(
+                lambda: not any(it.replication.fetching for it in fleet.regions.values()), "all is fetched"
+            )
     for region in fleet.regions.values():
-        await region.replication.wait_delivered()
         assert region.path is not None
         files[region.name] = region.path
     await fleet.stop()

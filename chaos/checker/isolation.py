@@ -1,0 +1,85 @@
+"""Isolation: when one region is cut off, the others do not feel it.
+
+What: while some fault strikes one region, links between two others that no fault strikes stay live, without anything
+unacknowledged for longer than :data:`WAITS_MAX_S`; and clients of a region that no fault of its own strikes get their
+answers within :data:`ANSWER_MAX_NS`.
+
+Invariant: it is judged in simulations only, where nothing takes time but what a fault delays. On real processes
+the machine's load would be the judge; there the report shows throughput and latency per region instead.
+
+Hazard: a link needs a while to recover from a fault of its own; it counts as struck for :data:`RECOVERY_NS` longer.
+
+Source: the project's design, section 6, invariant 11; M. Brooker, "Metastability and blast radius".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from chaos import faults
+from chaos.checker.evidence import Evidence, Violation
+from chaos.checker.watermarks import LIVE
+
+INVARIANT: Final = "isolation"
+WAITS_MAX_S: Final = 2.0
+ANSWER_MAX_NS: Final = 1_000_000_000
+RECOVERY_NS: Final = 8_000_000_000
+SLOWED: Final = ("catching up", "unreachable")
+"""States that a link has no reason to be in when nothing strikes it."""
+
+
+def check(evidence: Evidence) -> list[Violation]:
+    """Return links and clients that suffered from what struck another region."""
+    if not evidence.simulated:
+        evidence.remarks.append(f"{INVARIANT}: not judged, as times of real processes are those of the machine")
+        return []
+    return [*_links(evidence), *_clients(evidence)]
+
+
+def _links(evidence: Evidence) -> Iterator[Violation]:
+    regions = list(evidence.replicas)
+    for sample in evidence.samples:
+        if not _struck(evidence, regions, sample.time_ns, 0):
+            continue
+        touched = _struck(evidence, regions, sample.time_ns, RECOVERY_NS)
+        for link in sample.links:
+            pair = str(link["source"]), str(link["sink"])
+            if pair in touched or pair[0] in touched or pair[1] in touched:
+                continue
+            waits_s = link.get("oldest_unacknowledged_s")
+            where = f"{pair[0]}->{pair[1]}, which is not struck,"
+            told = f"{sample.region} says at {evidence.clock(sample.time_ns)} of {where}"
+            if link["state"] != LIVE and link["state"] in SLOWED:
+                yield Violation(INVARIANT, f"{told} that it is {link['state']}")
+            elif waits_s is not None and waits_s > WAITS_MAX_S:
+                yield Violation(INVARIANT, f"{told} that a change waits for {waits_s:.1f} s")
+
+
+def _clients(evidence: Evidence) -> Iterator[Violation]:
+    regions = list(evidence.replicas)
+    for operation in evidence.operations:
+        event, returned_ns = operation.invocation, operation.returned_ns
+        if operation.outcome != "ok" or returned_ns is None or event.presented:
+            continue
+        took_ns = returned_ns - operation.invoked_ns
+        if took_ns <= ANSWER_MAX_NS:
+            continue
+        touched = _struck(evidence, regions, returned_ns, RECOVERY_NS)
+        if event.region not in touched:
+            sentence = (
+                f"{event.f} (event {event.index}) took {took_ns / 1e9:.3f} s in {event.region}, which is not struck"
+            )
+            yield Violation(INVARIANT, sentence, event.table, event.key)
+
+
+def _struck(evidence: Evidence, regions: list[str], at_ns: int, recovery_ns: int) -> set[str | tuple[str, str]]:
+    """Return the regions and the links that are struck by a fault at a moment, or were shortly before."""
+    struck: set[str | tuple[str, str]] = set()
+    for fault, began_ns, ended_ns in evidence.timed_faults:
+        if began_ns <= at_ns <= ended_ns + recovery_ns:
+            if isinstance(fault, faults.LinkFault):
+                struck.update(faults.links(fault, regions))
+            else:
+                struck.update(faults.strikes(fault, regions))
+    return struck

@@ -1,0 +1,128 @@
+"""Watermarks: what a region says about the past is true, and a cut link never looks healthy.
+
+What: a cursor's watermark W with sequence S says that all of the origin's changes up to W are at or before S; the
+origin's log must agree. A region's safe time never goes back while the region runs, and everything in any origin's log
+up to it lies at or before the region's position in that log. While a link is cut, no end that can notice it says that
+the link is live later than :data:`NOTICED_NS` after the cut, and the time since the last exchange grows with it.
+
+Invariant: all but the first clause work on samples, which a run may or may not have.
+
+Hazard: a region that crashed begins its safe time anew, from its file.
+
+Source: the project's design, section 4 and section 6, invariant 10; T. Akidau et al., "MillWheel" (2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from chaos import faults
+from chaos.checker import words
+from chaos.checker.evidence import Evidence, Violation
+from chaos.stage import Sample
+
+INVARIANT: Final = "watermarks"
+NOTICED_NS: Final = 2_500_000_000
+"""How long a cut may go unnoticed: the silence that ends a connection, and a heartbeat."""
+NOTICED_AT: Final[Mapping[str, tuple[bool, bool]]] = {
+    "refuse": (True, True),
+    "blackhole": (True, True),
+    "data": (False, True),
+    "acks": (True, False),
+}
+"""Whether source and sink of a cut link hear nothing more from the other, by the cut's mode."""
+LIVE: Final = "live"
+ENDS_A_PROCESS: Final = (faults.Crash, faults.RestoreOldCopy)
+
+
+def check(evidence: Evidence) -> list[Violation]:
+    """Return watermarks and safe times that are not true, safe times that fall, and cut links that look healthy."""
+    return [*_cursors(evidence), *_falling(evidence), *_unsafe(evidence), *_healthy(evidence)]
+
+
+def _cursors(evidence: Evidence) -> Iterator[Violation]:
+    for region, held in evidence.replicas.items():
+        for origin, cursor in held.cursors.items():
+            source = evidence.replicas.get(origin)
+            if source is None or cursor.epoch != source.epoch or evidence.set_back(origin):
+                continue
+            for record in source.log:
+                own = record.version.origin == origin and record.version.hlc <= cursor.watermark
+                if own and record.sequence > cursor.sequence:
+                    yield Violation(
+                        INVARIANT,
+                        f"{region} has {origin} up to sequence {cursor.sequence} and believes in all up to "
+                        f"{words.at((cursor.watermark, origin))}, and sequence {record.sequence} is of "
+                        f"{words.at(record.version.timestamp)}",
+                    )
+                    break
+
+
+def _falling(evidence: Evidence) -> Iterator[Violation]:
+    last: dict[str, Sample] = {}
+    for sample in evidence.samples:
+        before, last[sample.region] = last.get(sample.region), sample
+        if before is None or sample.safe_hlc >= before.safe_hlc:
+            continue
+        if not any(
+            isinstance(fault, ENDS_A_PROCESS)
+            and fault.region in {sample.region, faults.EVERY}
+            and began_ns <= sample.time_ns
+            and ended_ns >= before.time_ns
+            for fault, began_ns, ended_ns in evidence.timed_faults
+        ):
+            yield Violation(
+                INVARIANT,
+                f"the safe time of {sample.region} fell from {words.at((before.safe_hlc, sample.region))} to "
+                f"{words.at((sample.safe_hlc, sample.region))} at {evidence.clock(sample.time_ns)}",
+            )
+
+
+def _unsafe(evidence: Evidence) -> Iterator[Violation]:
+    """Find safe times with a change below them that the region had not received."""
+    for sample in evidence.samples:
+        for link in sample.links:
+            origin = str(link["source"])
+            source = evidence.replicas.get(origin)
+            if link["sink"] != sample.region or source is None or not evidence.intact(origin):
+                continue
+            for record in source.log:
+                own = record.version.origin == origin and record.version.hlc <= sample.safe_hlc
+                if own and record.sequence > int(link["sequence"]):
+                    yield Violation(
+                        INVARIANT,
+                        f"{sample.region} believed at {evidence.clock(sample.time_ns)} that it had everything up to "
+                        f"{words.at((sample.safe_hlc, sample.region))}, and had {origin} up to sequence "
+                        f"{link['sequence']} only; {record.sequence} is of {words.at(record.version.timestamp)}",
+                    )
+                    break
+
+
+def _healthy(evidence: Evidence) -> Iterator[Violation]:
+    """Find ends of cut links that say that all is well."""
+    for fault, began_ns, ended_ns in evidence.timed_faults:
+        if not isinstance(fault, faults.Cut):
+            continue
+        at_source, at_sink = NOTICED_AT[fault.mode]
+        for source, sink in faults.links(fault, list(evidence.replicas)):
+            for sample in evidence.samples:
+                if not began_ns + NOTICED_NS <= sample.time_ns <= ended_ns:
+                    continue
+                if (sample.region == source and at_source) or (sample.region == sink and at_sink):
+                    cut_s = (sample.time_ns - began_ns) / 1e9
+                    yield from _judge(evidence, sample, source, sink, cut_s)
+
+
+def _judge(evidence: Evidence, sample: Sample, source: str, sink: str, cut_s: float) -> Iterator[Violation]:
+    link: Mapping[str, Any] | None = next(
+        (it for it in sample.links if (it["source"], it["sink"]) == (source, sink)), None
+    )
+    if link is None:
+        return
+    told = f"{sample.region} says at {evidence.clock(sample.time_ns)} of {source}->{sink}, cut for {cut_s:.1f} s,"
+    exchanged_s = link.get("last_exchange_s")
+    if link["state"] == LIVE:
+        yield Violation(INVARIANT, f"{told} that it is live")
+    if exchanged_s is not None and exchanged_s < cut_s - NOTICED_NS / 1e9:
+        yield Violation(INVARIANT, f"{told} that the last exchange was {exchanged_s:.1f} s ago")
