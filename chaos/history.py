@@ -138,18 +138,36 @@ class Call:
         return self._end("info", {"error": error, **fields})
 
     def _end(self, kind: Kind, fields: Mapping[str, Any]) -> Event:
-        return self._recorder.append(self.invocation, kind, fields)
+        completion = self._recorder.append(self.invocation, kind, fields)
+        if self._recorder.heard is not None:
+            self._recorder.heard(self.invocation, completion)
+        return completion
 
 
 class Recorder:
     """Appends events. ``now_ns`` is the run's stopwatch; with ``path`` every event is also a line of that file.
 
     One recorder serves all workloads of a run, and gives out the numbers of their processes and of their tags.
+    ``heard`` is told of every operation that has ended. Without ``keep`` nothing stays in :attr:`events`, for runs
+    that are longer than memory. Where several runs write to the same regions, each needs tags that begin otherwise.
     """
 
-    def __init__(self, now_ns: Callable[[], int], path: Path | None = None) -> None:
+    def __init__(
+        self,
+        now_ns: Callable[[], int],
+        path: Path | None = None,
+        *,
+        heard: Callable[[Event, Event], None] | None = None,
+        keep: bool = True,
+        tags: str = "t",
+    ) -> None:
         self.events: list[Event] = []
         self.now_ns = now_ns
+        self.heard = heard
+        self._keep = keep
+        self._tags_begin = tags
+        self._count = 0
+        self._last_ns = 0
         self._file: IO[bytes] | None = None if path is None else path.open("wb")
         self._processes = 0
         self._tags = 0
@@ -162,7 +180,7 @@ class Recorder:
     def tag(self) -> str:
         """Return a tag that no other write carries."""
         self._tags += 1
-        return f"t{self._tags}"
+        return f"{self._tags_begin}{self._tags}"
 
     def invoke(self, process: int, region: str, f: str, **fields: Any) -> Call:
         """Record that a client begins an operation."""
@@ -171,11 +189,11 @@ class Recorder:
 
     def append(self, event: Event, kind: Kind, fields: Mapping[str, Any]) -> Event:
         """Record an event that is like another one but for its kind, its time and some fields."""
-        now_ns = self.now_ns()
-        if self.events:
-            now_ns = max(now_ns, self.events[-1].time_ns)
-        made = msgspec.structs.replace(event, index=len(self.events), time_ns=now_ns, type=kind, **fields)
-        self.events.append(made)
+        self._last_ns = max(self._last_ns, self.now_ns())
+        made = msgspec.structs.replace(event, index=self._count, time_ns=self._last_ns, type=kind, **fields)
+        self._count += 1
+        if self._keep:
+            self.events.append(made)
         if self._file is not None:
             self._file.write(encode(made))
         return made

@@ -26,6 +26,7 @@ VERBS: Final = {
     "dashboard": "Serve the live page of a cluster.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",
     "resume": "End pauses; what waited is delivered.",
+    "workload": "Use a running cluster as applications do, at a rate of your choosing.",
     "doctor": "Look for what is wrong: on this machine, in a cluster, in files.",
     "completion": "Print the completion script of a shell.",
 }

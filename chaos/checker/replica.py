@@ -114,6 +114,8 @@ def read(path: Path) -> Replica:
     Raises:
         ValueError: it is not the database file of a region.
     """
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "replica.db"
         for suffix in ("", "-wal"):

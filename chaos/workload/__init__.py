@@ -15,6 +15,7 @@ from chaos.workload.churn import Churn
 from chaos.workload.client import CallError, Client
 from chaos.workload.counters import Counters
 from chaos.workload.locks import Locks
+from chaos.workload.mix import MIXES, Load, Mix
 from chaos.workload.registers import Registers
 from chaos.workload.sets import Sets
 from chaos.workload.ttl import Expiring
@@ -25,4 +26,4 @@ WORKLOADS: Final[Mapping[str, type[Workload]]] = {
 }
 """All workloads by name."""
 
-__all__ = ["WORKLOADS", "CallError", "Client", "Ground", "Workload", "create"]
+__all__ = ["MIXES", "WORKLOADS", "CallError", "Client", "Ground", "Load", "Mix", "Workload", "create"]

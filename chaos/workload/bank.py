@@ -28,8 +28,7 @@ class Bank(Workload):
     async def prepare(self, ground: Ground) -> None:
         """Open the accounts of every region's bank, in that region."""
         for region in ground.regions:
-            session = Session(ground.client(region), ground.recorder, self.name)
-            await session.perform(self._opening(ground.recorder, region))
+            await self.session(ground, region).perform(self._opening(ground.recorder, region))
 
     async def act(self, session: Session, ground: Ground, rng: Rng) -> None:
         """Look at a bank, or transfer something; again under the same token where the outcome is unknown."""

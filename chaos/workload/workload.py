@@ -77,10 +77,12 @@ class Workload(ABC):
         async with asyncio.TaskGroup() as group:
             for region in ground.regions:
                 for _ in range(self.clients):
-                    session = Session(
-                        ground.client(region), ground.recorder, self.name, carries_token=self.carries_token
-                    )
+                    session = self.session(ground, region)
                     group.create_task(self._work(session, ground, split(ground.rng), ends_s))
+
+    def session(self, ground: Ground, region: str) -> Session:
+        """Return a new session of the workload in a region."""
+        return Session(ground.client(region), ground.recorder, self.name, carries_token=self.carries_token)
 
     async def _work(self, session: Session, ground: Ground, rng: Rng, ends_s: float) -> None:
         loop = asyncio.get_running_loop()

@@ -29,7 +29,7 @@ def test_version_and_help_need_no_cluster(run: Run) -> None:
     assert all(verb in text for verb in ("demo", "start", "status", "lag", "pause", "resume"))
 
 
-@pytest.mark.parametrize("verb", ["demo", "start", "status", "lag", "pause", "resume"])
+@pytest.mark.parametrize("verb", ["demo", "start", "status", "lag", "pause", "resume", "workload"])
 def test_every_verb_explains_itself(run: Run, verb: str) -> None:
     answer = run(verb, "--help")
     assert answer.returncode == 0

@@ -115,6 +115,8 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no database" * 100)
     with pytest.raises(ValueError, match="cannot be read as the database of a region"):
         replica.read(path)
+    with pytest.raises(ValueError, match="there is no file"):
+        replica.read(tmp_path / "missing.db")
 
 
 async def test_index_entries_expiries_and_statistics_that_the_items_do_not_say_are_named(tmp_path: Path) -> None:
