@@ -78,6 +78,8 @@ class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):
     position_ms: PositiveMilliseconds = 1000
     disassociation_wait_ms: Milliseconds = 60 * 60 * 1000
     """How long a replica that leaves its global table waits for the other members; 0: for ever."""
+    detach_after_ms: Milliseconds = 0
+    """For how long a region must be away to be detached from its global tables; 0: never. On AWS 20 hours."""
     transactions: Literal["group", "item"] = "group"
     """Whether what a peer wrote in one transaction is applied here all at once, or item by item as on AWS."""
 

@@ -48,6 +48,7 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     replicated.ResynchronisationNeeded: "error",
     replicated.Disassociated: "info",
     replicated.DisassociationAbandoned: "warning",
+    replicated.ReplicaDetached: "warning",
     replicated.BootstrapStarted: "info",
     replicated.BootstrapProgress: "debug",
     replicated.BootstrapInterrupted: "warning",

@@ -96,16 +96,16 @@ def _apply_records(
     context: Context, origin: str, names: list[tuple[str, str]], changes: list[Shipped], outcome: Outcome
 ) -> None:
     by_uid = context.catalogue.by_uid
-    tables = [by_uid.get(uid) for uid, _ in names]
+    tables = [_receiving(by_uid.get(uid), origin) for uid, _ in names]
     logged = origin != context.settings.region
     now_ms = context.now_ms()
     for shipped in changes:
         if shipped.kind == TABLE:
             uid, name = names[shipped.table]
-            tables[shipped.table] = _merge_table(context, uid, name, shipped, outcome)
+            tables[shipped.table] = _receiving(_merge_table(context, uid, name, shipped, origin, outcome), origin)
             continue
         table = tables[shipped.table]
-        if table is None or table.record.dropped:
+        if table is None:
             outcome.skipped += 1
             continue
         change = Change(
@@ -124,9 +124,18 @@ def _apply_records(
         _settle(context, change, origin, outcome, logged=logged)
 
 
-def _merge_table(context: Context, uid: str, name: str, shipped: Shipped, outcome: Outcome) -> Table | None:
-    registers = settings.decode(shipped.image or b"{}")
+def _receiving(table: Table | None, origin: str) -> Table | None:
+    """Return a table if changes of an origin may be applied to it: it is held here, and the origin is not detached."""
+    if table is None or table.record.dropped or origin in settings.detached(table.registers):
+        return None
+    return table
+
+
+def _merge_table(
+    context: Context, uid: str, name: str, shipped: Shipped, origin: str, outcome: Outcome
+) -> Table | None:
     known = context.catalogue.by_uid.get(uid)
+    registers = obligations.counting(known, settings.decode(shipped.image or b"{}"), origin)
     if obligations.knows(known, registers, context.settings.region):
         return known
     outcome.planned = True

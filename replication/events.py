@@ -98,6 +98,14 @@ class DisassociationAbandoned(Event, frozen=True):
     waiting: tuple[str, ...]
 
 
+class ReplicaDetached(Event, frozen=True):
+    """A region was away for too long and is no member of a global table any more; its table is its own from now on."""
+
+    table: str
+    uid: str
+    region: str
+
+
 class BootstrapStarted(Event, frozen=True):
     """This region begins to fetch a table that it has just become a replica of."""
 

@@ -91,6 +91,8 @@ class Inlet:
         self._head = 0
         self._watermark = 0
         self.connections = 0
+        self.source_silent: frozenset[str] = frozenset()
+        """The regions of which the peer says that it has not heard for too long."""
         self.complete_ms = 0
         """Up to when, by the peer's wall clock, all that it had committed is applied here."""
 
@@ -215,6 +217,7 @@ class Inlet:
             self._work.set()
         elif isinstance(frame, Heartbeat):
             sink.heartbeat(frame, self._around.now_ms())
+            self.source_silent = frozenset(frame.silent)
             self._refresh()
         elif isinstance(frame, Catalogue):
             if frame.names is not None:
@@ -266,6 +269,11 @@ class Inlet:
     def connected(self) -> bool:
         """Whether there is a session now."""
         return self._sink is not None
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the peer last said something here, by the event loop's clock."""
+        return self._heard_at
 
     @property
     def usable(self) -> bool:

@@ -67,8 +67,8 @@ class Intake:
 
     def news(self, state: TableState) -> settings.Registers | None:
         """Return the registers of a shared table that the peer tells of, ``None`` where they hold nothing new."""
-        registers = settings.decode(state.registers)
         known = self._around.engine.catalogue.by_uid.get(state.uid)
+        registers = obligations.counting(known, settings.decode(state.registers), self.peer)
         return None if obligations.knows(known, registers, self._around.region) else registers
 
     async def merge(self, state: TableState, registers: settings.Registers) -> None:

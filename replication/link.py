@@ -63,6 +63,8 @@ class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often, at most, a cursor that moved without changes is saved."""
     disassociation_wait_ms: int = 60 * 60 * 1000
     """How long a replica that leaves its global table waits for the other members; 0: for ever."""
+    detach_after_ms: int = 0
+    """For how long a region must be away to be detached from its global tables; 0: never. AWS's is 20 hours."""
     transactions: Literal["group", "item"] = "group"
     """How this region applies what a peer wrote in one transaction: all at once, or, as AWS does, item by item."""
 
@@ -87,6 +89,8 @@ class Surroundings:
         self.membership = membership
         self.pauses = Pauses()
         self.region = settings.region
+        self.silent: tuple[str, ...] = ()
+        """The peers that have not been heard of for so long that they are to be detached."""
         self._reads: OrderedDict[tuple[int, int, int, int], list[LogRecord]] = OrderedDict()
 
     def now_ms(self) -> int:

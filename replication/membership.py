@@ -19,6 +19,8 @@ class Membership:
     def __init__(self, region: str, peers: Iterable[str] = ()) -> None:
         self._region = region
         self._names: dict[str, frozenset[str]] = {peer: frozenset() for peer in peers}
+        self.away: dict[str, int] = {}
+        """Since when (ms since the epoch) peers cannot be reached, where ``replication.detachment`` watches."""
 
     def regions(self) -> tuple[str, ...]:
         """Return the names of all configured regions, this one included, sorted."""
@@ -27,6 +29,10 @@ class Membership:
     def holds_table(self, region: str, name: str) -> bool:
         """Whether, as far as is known here, another region has a table of that name."""
         return name in self._names.get(region, ())
+
+    def inaccessible_ms(self, region: str) -> int | None:
+        """Return since when another region cannot be reached, where that is watched."""
+        return self.away.get(region)
 
     def add(self, peer: str) -> None:
         """Make a region part of the fleet."""

@@ -156,7 +156,8 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=7, frozen=True):
 
     ``after`` is the ``upto`` of the frame before, as in a batch. ``behind`` and ``oldest_ms`` are the source's count of
     unacknowledged records and the commit time of the oldest (0: none); ``skew_ms`` is its estimate of the sink's wall
-    clock minus its own; ``paused`` says that it holds changes back.
+    clock minus its own; ``paused`` says that it holds changes back; ``silent`` are the regions that the source has not
+    heard of for so long that they are to be detached.
     """
 
     after: int
@@ -168,6 +169,7 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=7, frozen=True):
     oldest_ms: int
     skew_ms: int
     paused: bool
+    silent: tuple[str, ...] = ()
 
 
 class Fetch(msgspec.Struct, array_like=True, tag=8, frozen=True):

@@ -20,6 +20,7 @@ Source: the project's design, section 4 (bootstrap, table changes).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -34,6 +35,8 @@ from replication.message import Position
 
 BEGINNING: Final = Position("", 0)
 """Nothing of an origin's log is included."""
+EVERYTHING: Final = Position("*", 0)
+"""A region owes all that it holds of the table, not its own changes alone: no log has this epoch, so it is copied."""
 FAILED: Final = "CREATION_FAILED"
 
 
@@ -94,8 +97,18 @@ def is_member(table: Table, region: str) -> bool:
 
 
 def regions(registers: Registers) -> set[str]:
-    """Return every region that is or was a member."""
-    return {name.removeprefix(settings.REPLICA) for name in registers if name.startswith(settings.REPLICA)}
+    """Return every region that is or was a member, and has not been detached."""
+    names = {name.removeprefix(settings.REPLICA) for name in registers if name.startswith(settings.REPLICA)}
+    return names - settings.detached(registers)
+
+
+def counting(table: Table | None, registers: Registers, peer: str) -> Registers:
+    """Return what counts of a peer's registers: of one that is detached, or says so, only who is."""
+    if table is None:
+        return registers
+    told = {name: register for name, register in registers.items() if name.startswith(settings.DETACHED)}
+    known = {**table.registers, **settings.merge(table.registers, told)} if told else table.registers
+    return told if peer in settings.detached(known) else registers
 
 
 def held(table: Table | None) -> bool:
@@ -143,22 +156,32 @@ def merge(context: Context, uid: str, name: str, registers: Registers) -> Table 
     if not held(before) or renewed:
         save(context, Plan(uid=uid, name=name, creating=True, snapshot=True, hold_hlc=_safe_hlc(context)))
         return table
-    new = regions(table.registers) - regions(before.registers if before else {}) - {region}
+    known = before.registers if before else {}
+    detached = settings.detached(table.registers) - settings.detached(known)
+    if detached:
+        # What the others have of a detached region's last changes may be more than what is here.
+        _owe(context, table, dict.fromkeys(set(table.members()) - {region}, EVERYTHING), without=detached)
+    new = regions(table.registers) - regions(known) - {region}
     if new:
-        _owe(context, table, new)
+        _owe(context, table, dict.fromkeys(new, BEGINNING))
     return table
 
 
-def _owe(context: Context, table: Table, new: set[str]) -> None:
-    """Add obligations to regions not known before; while a snapshot has not begun, it will count everyone itself."""
+def _owe(
+    context: Context, table: Table, owed: Mapping[str, Position], *, without: frozenset[str] = frozenset()
+) -> None:
+    """Add obligations to regions; while a snapshot has not begun, it will count everyone itself.
+
+    ``without`` are regions that owe nothing any more.
+    """
     plan = load(context.reader, table.uid)
     if plan is None:
         hold_hlc = _safe_hlc(context)
         plan = Plan(uid=table.uid, name=table.name, creating=False, snapshot=False, hold_hlc=hold_hlc)
     elif plan.snapshot and plan.vector is None:
         return
-    owed = {**plan.owed, **{region: BEGINNING for region in new if region not in plan.owed}}
-    save(context, msgspec.structs.replace(plan, owed=owed))
+    kept = {region: it for region, it in plan.owed.items() if region not in without and owed.get(region) != EVERYTHING}
+    save(context, msgspec.structs.replace(plan, owed={**owed, **kept}))
 
 
 def _safe_hlc(context: Context) -> int:

@@ -195,7 +195,9 @@ class Outlet:
             self._look_at_pauses(source)
             self._refresh()
             engine = self._around.engine
-            frame = source.heartbeat(engine.store.log_head(), engine.watermark(), self._around.now_ms())
+            frame = source.heartbeat(
+                engine.store.log_head(), engine.watermark(), self._around.now_ms(), self._around.silent
+            )
             await connection.send(encode(frame))
             await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
 
@@ -228,8 +230,8 @@ class Outlet:
     async def _answer(self, fetch: Fetch) -> donor.Answer:
         """Answer a fetch; first learn from it who the members are, so that from here on their changes are shipped."""
         engine = self._around.engine
-        registers = settings.decode(fetch.registers)
         known = engine.catalogue.by_uid.get(fetch.uid)
+        registers = obligations.counting(known, settings.decode(fetch.registers), self.peer)
         if not obligations.knows(known, registers, self._around.region):
             clock = engine.clock
             if clock.drift_ms(obligations.latest(registers)) > clock.drift.park_ms:
@@ -251,6 +253,11 @@ class Outlet:
         if self._source is not None:
             self._look_at_pauses(self._source)
         self._tick_now.set()
+
+    @property
+    def heard_at(self) -> float | None:
+        """When the peer last said something here, by the event loop's clock."""
+        return self._heard_at
 
     async def close(self) -> None:
         """End the session, if there is one."""

@@ -19,6 +19,7 @@ from region.events import Committed, Event, TableChanged
 from region.randomness import Rng
 from replication.bootstrap import Bootstrapper
 from replication.departures import Departures
+from replication.detachment import Detachments
 from replication.events import LinkFailed
 from replication.inlet import Inlet
 from replication.lag import LinkStatus
@@ -46,6 +47,7 @@ class Replication:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._bootstrapper = Bootstrapper(self._around, self._inlets)
         self._departures = Departures(self._around, self._inlets, self._outlets)
+        self._detachments = Detachments(self._around, self._inlets, self._outlets)
         self._listener: Listener | None = None
         self._progress = asyncio.Event()
         self._safe_hlc = 0
@@ -62,6 +64,7 @@ class Replication:
             self._connect(peer)
         self._bootstrapper.planned()
         self._departures.begin()
+        self._detachments.begin()
         return self._listener.port
 
     async def stop(self) -> None:
@@ -70,6 +73,7 @@ class Replication:
         await ended(list(self._tasks.values()))
         await self._bootstrapper.stop()
         await self._departures.stop()
+        await self._detachments.stop()
         if self._listener is not None:
             await self._listener.close()
             self._listener = None
@@ -206,6 +210,7 @@ class Replication:
             # Whoever merged the table's registers may have been cancelled meanwhile: the commit alone is certain.
             self._bootstrapper.table_changed(event.uid)
             self._departures.table_changed(event.uid)
+            self._detachments.table_changed(event.uid)
 
     async def _accept(self, connection: Connection) -> None:
         """Find out who subscribes, and serve."""

@@ -195,7 +195,7 @@ class Source:
             records += done.records
         return Acknowledged(records, latency_ms)
 
-    def heartbeat(self, head: int, watermark: tuple[int, int], now_ms: int) -> Heartbeat:
+    def heartbeat(self, head: int, watermark: tuple[int, int], now_ms: int, silent: tuple[str, ...] = ()) -> Heartbeat:
         """Return the frame for one tick."""
         self.head = max(head, self.head)
         self._raise_watermark(0, watermark)
@@ -210,6 +210,7 @@ class Source:
             self.oldest_ms or 0,
             self._skew.ms,
             self.paused,
+            silent,
         )
 
     @property

@@ -7,8 +7,9 @@ does not depend on the order of delivery.
 
 Register names: ``definition`` (attribute definitions, key schema, local indexes; fixed at creation), ``billing``,
 ``stream``, ``ttl``, ``sse``, ``class``, ``on_demand``, ``warm``, ``index:<name>`` for a global secondary index
-(``None`` once deleted), ``replica:<region>`` for a member (``None`` once removed), ``scaling:…`` for auto scaling of a
-capacity (:mod:`region.operation.auto_scaling`).
+(``None`` once deleted), ``replica:<region>`` for a member (``None`` once removed), ``detached:<region>`` for one that
+was away for too long and counts as none until it is made anew, ``scaling:…`` for auto scaling of a capacity
+(:mod:`region.operation.auto_scaling`).
 
 Invariant: merge is commutative, associative and idempotent.
 
@@ -32,7 +33,10 @@ ON_DEMAND: Final = "on_demand"
 WARM: Final = "warm"
 INDEX: Final = "index:"
 REPLICA: Final = "replica:"
+DETACHED: Final = "detached:"
 SCALING: Final = "scaling:"
+CREATED_HLC: Final = "CreatedHlc"
+"""When what a register is about was made, where that matters: what others say of the one before does not count."""
 
 
 class Register(msgspec.Struct, frozen=True, array_like=True):
@@ -63,6 +67,25 @@ def family(registers: Registers, prefix: str) -> dict[str, Any]:
         for name, register in registers.items()
         if name.startswith(prefix) and register.value is not None
     }
+
+
+def detached(registers: Registers) -> frozenset[str]:
+    """Return the regions that have been detached and not been made replicas anew since."""
+    found = []
+    for name, register in registers.items():
+        if name.startswith(DETACHED):
+            region = name.removeprefix(DETACHED)
+            replica = registers.get(REPLICA + region)
+            member = (replica.value if replica else None) or {}
+            if register.hlc > member.get(CREATED_HLC, 0):
+                found.append(region)
+    return frozenset(found)
+
+
+def members(registers: Registers) -> dict[str, Any]:
+    """Return the replicas by region, those that are detached left out."""
+    away = detached(registers)
+    return {region: it for region, it in family(registers, REPLICA).items() if region not in away}
 
 
 def encode(registers: Registers) -> bytes:

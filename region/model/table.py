@@ -218,7 +218,7 @@ class Table:
 
     def members(self) -> dict[str, dict[str, Any]]:
         """Return the replicas by region; empty for a table that is not global."""
-        return settings.family(self.registers, settings.REPLICA)
+        return settings.members(self.registers)
 
     def check_item_keys(self, item: Item) -> bytes:
         """Check the key attributes of a whole item, those of its indexes too, and return its primary key.

@@ -64,6 +64,9 @@ class Fleet(Protocol):
     def holds_table(self, region: str, name: str) -> bool:
         """Whether, as far as is known here, another region has a table of that name."""
 
+    def inaccessible_ms(self, region: str) -> int | None:
+        """Return since when another region cannot be reached, where that is watched; in ms since the epoch."""
+
 
 class SoloFleet:
     """A region on its own."""
@@ -78,6 +81,10 @@ class SoloFleet:
     def holds_table(self, region: str, name: str) -> bool:
         """There is no other region."""
         return False
+
+    def inaccessible_ms(self, region: str) -> int | None:
+        """There is no other region."""
+        return None
 
 
 class Catalogue:

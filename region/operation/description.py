@@ -23,6 +23,7 @@ from region.operation.context import Context, arn
 GLOBAL_TABLE_VERSION: Final = "2019.11.21"
 SETTINGS_MODE: Final = "ENABLED_WITH_OVERRIDES"
 CREATION_FAILED: Final = "CREATION_FAILED"
+REGION_DISABLED: Final = "REGION_DISABLED"
 
 Description = dict[str, Any]
 
@@ -190,6 +191,10 @@ def _add_replicas(context: Context, answer: Description, table: Table, unlisted:
 
 def _replica(context: Context, table: Table, region: str, member: Mapping[str, Any]) -> Description:
     answer: Description = {"RegionName": region, "ReplicaStatus": member["ReplicaStatus"]}
+    inaccessible_ms = context.fleet.inaccessible_ms(region)
+    if inaccessible_ms is not None and member["ReplicaStatus"] == ACTIVE:
+        answer["ReplicaStatus"] = REGION_DISABLED
+        answer["ReplicaInaccessibleDateTime"] = inaccessible_ms / 1000
     if "ReplicaStatusDescription" in member:
         answer["ReplicaStatusDescription"] = member["ReplicaStatusDescription"]
     if "KMSMasterKeyId" in member:

@@ -122,16 +122,19 @@ def abandon(context: Context, uid: str, leaving: Leaving) -> bool:
     return True
 
 
-def separate(context: Context, table: Table) -> Table:
-    """Make this region's replica a table of its own, with another ``uid``, and say that the region holds it no more."""
+def separate(context: Context, table: Table, *, detached: bool = False) -> Table:
+    """Make this region's replica a table of its own, with another ``uid``, and say that the region holds it no more.
+
+    ``detached``: the others have said so already, and nothing that this region wrote is to reach them any more.
+    """
     hlc = records.next_hlc(context, table.registers)
     before = table.record
+    gone: dict[str, Any] = {} if detached else {records.own_register(context): None}
+    since = context.clock.now() if detached else before.local.global_since
     left = msgspec.structs.replace(
         before,
-        registers=records.written(context, before.registers, hlc, {records.own_register(context): None}),
-        local=LocalState(
-            table_id=before.local.table_id, created_ms=before.local.created_ms, global_since=before.local.global_since
-        ),
+        registers=records.written(context, before.registers, hlc, gone),
+        local=LocalState(table_id=before.local.table_id, created_ms=before.local.created_ms, global_since=since),
         dropped=True,
     )
     kept = msgspec.structs.replace(
@@ -143,7 +146,9 @@ def separate(context: Context, table: Table) -> Table:
         local=_own_state(context, table),
     )
     left = context.transaction.separate_table(left, kept)
-    context.publish_table(context.catalogue.put(left))
+    left_table = context.catalogue.put(left)
+    if not detached:
+        context.publish_table(left_table)
     kept_table = context.catalogue.put(kept)
     context.publish_table(kept_table)
     return kept_table

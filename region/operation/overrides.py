@@ -109,7 +109,7 @@ def _changed_hlc(registers: Registers, key: str) -> int:
         family, name = key.split(":", 1)
         index = _value(registers, settings.INDEX + name) or {}
         value = index.get("OnDemandThroughput" if family + ":" == INDEX_ON_DEMAND_READ else "ProvisionedThroughput")
-    stamps = ((value or {}).get("ReadHlc"), index.get("CreatedHlc"), billing.get("ModeHlc"))
+    stamps = ((value or {}).get("ReadHlc"), index.get(settings.CREATED_HLC), billing.get("ModeHlc"))
     return max(int(stamp or 0) for stamp in stamps)
 
 

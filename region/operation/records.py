@@ -49,8 +49,8 @@ def own_register(context: Context) -> str:
 
 def own_membership(context: Context, registers: Registers) -> dict[str, Any] | None:
     """Return this region's own entry among the replicas, or ``None``."""
-    register = registers.get(own_register(context))
-    return register.value if register else None
+    member: dict[str, Any] | None = settings.members(registers).get(context.settings.region)
+    return member
 
 
 def until(context: Context) -> int:

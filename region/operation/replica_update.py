@@ -7,8 +7,8 @@ Invariants: one Create or one Delete a call, alone in the call; none while anoth
 list a new replica yet, and never the region that answers.
 
 Shape of a register ``replica:<region>``: ``{RegionName, ReplicaStatus, ReplicaStatusDescription?, KMSMasterKeyId?,
-Overrides?}`` with ``ReplicaStatus`` CREATING, ACTIVE, UPDATING, DELETING or CREATION_FAILED, and the overrides of
-:mod:`region.operation.overrides`; ``None`` once the replica is gone.
+Overrides?, CreatedHlc?}`` with ``ReplicaStatus`` CREATING, ACTIVE, UPDATING, DELETING or CREATION_FAILED, and the
+overrides of :mod:`region.operation.overrides`; ``None`` once the replica is gone.
 
 Source: the project's facts on global tables, whose table of answers this module follows row by row; AWS API reference,
 UpdateTable.
@@ -209,7 +209,8 @@ def _apply(context: Context, table: Table, actions: Sequence[Action]) -> Table:
         name = settings.REPLICA + action.region
         if action.kind == "Create":
             values |= _founding(context, table)
-            values[name] = _member(action, {"RegionName": action.region, "ReplicaStatus": CREATING}, hlc)
+            new = {"RegionName": action.region, "ReplicaStatus": CREATING, settings.CREATED_HLC: hlc}
+            values[name] = _member(action, new, hlc)
             values |= auto_scaling.inherited(table, context.settings.region, action.region)
         elif action.kind == "Update":
             values[name] = _member(action, values.get(name) or table.setting(name), hlc)

@@ -23,7 +23,7 @@ import msgspec
 from region.model import settings
 from region.model.settings import Register, Registers
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, Table
-from region.operation import records
+from region.operation import disassociation, records
 from region.operation.context import Context
 from region.operation.description import CREATION_FAILED
 from region.operation.tables import retire
@@ -104,6 +104,12 @@ def _adopt_absent(context: Context, known: Table | None, uid: str, name: str, me
 
 def _obey(context: Context, table: Table) -> Table | None:
     """Do what the own register asks of a replica that is here."""
+    if context.settings.region in settings.detached(table.registers):
+        if table.local.status == CREATING:
+            records.drop(context, table, announce=False)
+        else:
+            disassociation.separate(context, table, detached=True)
+        return None
     member = records.own_membership(context, table.registers)
     status = member["ReplicaStatus"] if member else None
     if status == DELETING and table.local.status != DELETING:

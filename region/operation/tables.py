@@ -209,7 +209,7 @@ def index_value(index: dict[str, Any], definitions: list[dict[str, str]]) -> dic
 
 def stamped_index(value: dict[str, Any], hlc: int) -> dict[str, Any]:
     """Return a new index's register with its throughput in stored form; no older override is about it."""
-    stamped = {**value, "CreatedHlc": hlc}
+    stamped = {**value, settings.CREATED_HLC: hlc}
     if "ProvisionedThroughput" in value:
         stamped["ProvisionedThroughput"] = throughput.provisioned_value(None, value["ProvisionedThroughput"], hlc, 0)
     if "OnDemandThroughput" in value:

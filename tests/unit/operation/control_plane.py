@@ -127,6 +127,7 @@ class TestFleet:
 
     def __init__(self, *names: str, transition_ms: int = 0) -> None:
         self.time = ManualClock(START_MS)
+        self.away: dict[str, int] = {}
         self.replicas = {name: Replica(self, name, transition_ms) for name in names or (US, EU, AP)}
 
     def __getitem__(self, name: str) -> Replica:
@@ -139,6 +140,10 @@ class TestFleet:
     def holds_table(self, region: str, name: str) -> bool:
         """Whether a region has a table of that name."""
         return name in self.replicas[region].catalogue.by_name
+
+    def inaccessible_ms(self, region: str) -> int | None:
+        """Return since when a region cannot be reached."""
+        return self.away.get(region)
 
     def ship(self, *, finish: bool = True, sources: Iterable[str] | None = None) -> None:
         """Bring every announcement to every other region until all is quiet; ``finish`` ends bootstraps at once."""

@@ -1,0 +1,163 @@
+"""Detachment: a region that has been away for very long is taken out of the global tables that it is a member of.
+
+What: AWS removes a replica from its replication group once its region has been inaccessible for 20 hours; the replica
+stays a regional table. The same is done here after ``detach_after_ms``; by default it is off. A region counts for how
+long it has not heard of each peer and says in its heartbeats for whom that is too long. The members of a table that can
+reach each other decide together (:func:`decide`): they must agree on who is away, and be more than half of the members,
+or half with the first of them by name. Whoever finds itself on the other side detaches itself.
+
+Invariants: what is written is a register of the table (``detached:<region>``), which merges like any other, and counts
+until the region is made a replica anew. Nothing of a detached region is applied from then on. What some members have of
+its last changes and others have not is evened out between the members (``replication.obligations``).
+
+Hazards: away is what no connection in either direction has heard of. Only the time counts in which this region runs;
+it is kept over restarts. A link that is cut between two regions alone detaches nobody, because a third reaches both.
+
+Source: AWS API reference, ReplicaDescription (REGION_DISABLED, 20 hours); the project's facts on global tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from region.model import settings
+from region.operation import records
+from region.operation.context import Context
+from replication import obligations
+from replication.events import ReplicaDetached
+from replication.inlet import Inlet
+from replication.link import Surroundings, ended, wait
+from replication.outlet import Outlet
+
+SAVED_TIMES: Final = 20
+"""How often, at most, the time for which a peer has been away is saved until it is detached."""
+
+
+def decide(region: str, members: frozenset[str], away: frozenset[str], told: Mapping[str, frozenset[str]]) -> set[str]:
+    """Return which members of a table to detach, as ``region`` sees it; ``region`` itself where it is the one away.
+
+    ``away`` are the peers that this region has not heard of for too long, ``told`` what each peer that is connected
+    says of those whom it has not heard of. Empty where nobody is away, or not all who can be reached agree.
+    """
+    gone = members & away
+    here = members - gone
+    if not gone or any(not gone <= told.get(peer, frozenset()) for peer in here - {region}):
+        return set()
+    if len(here) > len(gone) or (len(here) == len(gone) and min(members) in here):
+        return set(gone)
+    return {region}
+
+
+def detach(uid: str, regions: set[str], context: Context) -> None:
+    """Write that regions are no members of a table any more, do what follows here, and tell the others."""
+    table = context.catalogue.by_uid.get(uid)
+    if table is None or table.record.dropped:
+        return
+    values = {settings.DETACHED + region: {"AtMs": context.now_ms()} for region in sorted(regions)}
+    hlc = records.next_hlc(context, table.registers)
+    obligations.merge(context, uid, table.name, records.written(context, table.registers, hlc, values))
+    context.publish_table(context.catalogue.by_uid[uid])
+
+
+class Detachments:
+    """Watches the peers of one region, and detaches those that are away for too long."""
+
+    def __init__(self, surroundings: Surroundings, inlets: Mapping[str, Inlet], outlets: Mapping[str, Outlet]) -> None:
+        self._around = surroundings
+        self._inlets = inlets
+        self._outlets = outlets
+        self._limit_ms = surroundings.settings.detach_after_ms
+        self._task: asyncio.Task[None] | None = None
+        self._away: dict[str, _Away] = {}
+        self._known: dict[str, frozenset[str]] = {}
+
+    def begin(self) -> None:
+        """Begin to watch, if replicas are to be detached at all, and take what is detached already as known."""
+        for uid, table in self._around.engine.catalogue.by_uid.items():
+            self._known[uid] = settings.detached(table.registers)
+        if self._limit_ms:
+            self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        """End watching."""
+        if self._task is not None:
+            await ended([self._task])
+
+    def table_changed(self, uid: str) -> None:
+        """Tell of replicas that have become detached, by whosever decision."""
+        table = self._around.engine.catalogue.by_uid[uid]
+        detached = settings.detached(table.registers)
+        for region in sorted(detached - self._known.get(uid, frozenset())):
+            self._around.emit(ReplicaDetached(table.name, uid, region))
+        self._known[uid] = detached
+
+    async def _watch(self) -> None:
+        never = asyncio.Event()
+        while True:
+            await self._look()
+            await wait(never, self._around.settings.heartbeat_ms / 1000)
+
+    async def _look(self) -> None:
+        """Count, save now and then, and decide."""
+        around = self._around
+        now = asyncio.get_running_loop().time()
+        store = around.engine.store
+        for peer, inlet in self._inlets.items():
+            if peer not in self._away:
+                self._away[peer] = _Away(int(store.meta(_name(peer)) or 0), now)
+            heard_at = max(inlet.heard_at or 0.0, self._outlets[peer].heard_at or 0.0)
+            self._away[peer].count(now, quiet=(now - heard_at) * 1000 >= around.settings.silence_ms)
+            if self._away[peer].due(self._limit_ms // SAVED_TIMES):
+                await around.durably(self._away[peer].saving(_name(peer)))
+        away = {peer: it.ms for peer, it in self._away.items() if peer in self._inlets and it.ms}
+        around.membership.away = {peer: around.now_ms() - ms for peer, ms in away.items()}
+        around.silent = tuple(sorted(peer for peer, ms in away.items() if ms >= self._limit_ms))
+        if around.silent:
+            await self._decide(frozenset(around.silent))
+
+    async def _decide(self, away: frozenset[str]) -> None:
+        region = self._around.region
+        told = {peer: inlet.source_silent for peer, inlet in self._inlets.items() if inlet.connected}
+        for uid, table in list(self._around.engine.catalogue.by_uid.items()):
+            members = frozenset(table.members())
+            if table.record.dropped or region not in members:
+                continue
+            regions = decide(region, members, away, told)
+            if regions:
+                await self._around.durably(partial(detach, uid, regions))
+
+
+class _Away:
+    """For how long a peer has been away, while this region ran."""
+
+    __slots__ = ("_counted_at", "_saved_ms", "ms")
+
+    def __init__(self, saved_ms: int, now: float) -> None:
+        self.ms = self._saved_ms = saved_ms
+        self._counted_at = now
+
+    def count(self, now: float, *, quiet: bool) -> None:
+        """Count on while nothing is heard; start again where something was."""
+        self.ms = self.ms + max(1, round((now - self._counted_at) * 1000)) if quiet else 0
+        self._counted_at = now
+
+    def due(self, every_ms: int) -> bool:
+        """Whether what is saved is too far from what is counted."""
+        return self.ms - self._saved_ms >= max(1, every_ms) or (not self.ms and self._saved_ms > 0)
+
+    def saving(self, name: str) -> Callable[[Context], None]:
+        """Return the work that saves the count."""
+        ms = self._saved_ms = self.ms
+
+        def save(context: Context) -> None:
+            context.transaction.save_meta(name, str(ms) if ms else "")
+            context.written += 1
+
+        return save
+
+
+def _name(peer: str) -> str:
+    return f"away:{peer}"
