@@ -77,7 +77,7 @@ async def _with_writes(cluster: Cluster, rate: int) -> float:
         writing = asyncio.create_task(_write(session, cluster.endpoint(SOURCE), rate)) if rate else None
         started = time.monotonic()
         await asyncio.to_thread(cluster.resume, LINK)
-        while await asyncio.to_thread(_applied, cluster) < target:
+        while await asyncio.to_thread(applied, cluster) < target:
             await asyncio.sleep(0.01)
         elapsed = time.monotonic() - started
         if writing:
@@ -85,7 +85,7 @@ async def _with_writes(cluster: Cluster, rate: int) -> float:
         return elapsed
 
 
-def _applied(cluster: Cluster) -> int:
+def applied(cluster: Cluster) -> int:
     """Return up to which sequence of the source's log the sink has applied it."""
     links = cluster.admin(SINK).status().links
     return next(link.sequence for link in links if (link.source, link.sink) == (SOURCE, SINK))

@@ -81,6 +81,10 @@ class Engine:
         self.events = events or Events()
         self.fleet = fleet or SoloFleet(settings.region)
         self.defect: DefectError | None = None
+        self.requests = 0
+        """How many operations of the API have been asked for."""
+        self.held_s = 0.0
+        """For how long the last transaction of a job that wants to be alone has held the event loop."""
         self._run_commit = run_commit
         self._gate = Gate(settings.region) if settings.throttling else None
         self._waiting: list[_Job] = []
@@ -112,6 +116,7 @@ class Engine:
 
         ``request`` is consumed: operations bring it to canonical form in place.
         """
+        self.requests += 1
         run = operation.run if self._gate is None else self._gate.guard(operation)
         writes = operation.writes
         if writes is True or (writes is not False and writes(request)):
@@ -204,7 +209,14 @@ class Engine:
         if self.defect is not None:
             self._refuse_waiting()
             return
-        self._run_group(self._take())
+        group = self._take()
+        if group[0].alone:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            self._run_group(group)
+            self.held_s = loop.time() - began
+        else:
+            self._run_group(group)
         if self._waiting:
             self._schedule()
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -241,10 +241,17 @@ class Bootstrapper:
                 self._snapshot_done(context, table.uid)
             return plan
 
-        plan: Plan | None = await self._around.durably(work)
+        plan: Plan | None = await self._paced(work, len(piece.rows))
         if plan is not None:
             self._around.emit(BootstrapProgress(table.name, table.uid, peer, plan.items, piece.items))
         return plan is not None
+
+    async def _paced(self, work: Callable[[Context], Any], records: int) -> Any:
+        """Apply so many records durably, and leave the region's clients their share of the time."""
+        result = await self._around.durably(work)
+        self._around.pace.applied(records)
+        await self._around.pace.give_way()
+        return result
 
     def _snapshot_done(self, context: Context, uid: str) -> None:
         """The snapshot is complete: from here on every member owes what the snapshot did not include."""
@@ -273,7 +280,7 @@ class Bootstrapper:
             after = head if done else records[-1].sequence
             reached = Position(store.epoch, after)
             settle = partial(_settle_range, table, region, changes, position, None if done else reached)
-            await self._around.durably(settle)
+            await self._paced(settle, len(changes))
             if done:
                 return
             position = reached
@@ -295,7 +302,7 @@ class Bootstrapper:
             await self._admitted(table.uid, inlet, max((change.hlc for change in piece.changes), default=0))
             reached = Position(piece.epoch, piece.upto)
             settle = partial(_settle_range, table, inlet.peer, piece.changes, position, None if piece.done else reached)
-            await self._around.durably(settle)
+            await self._paced(settle, len(piece.changes))
             return True
         finally:
             self._fetching[inlet.peer] -= 1

@@ -33,7 +33,6 @@ from replication.link import (
     reason,
     silence,
     together,
-    turn,
     wait,
 )
 from replication.message import (
@@ -207,7 +206,9 @@ class Inlet:
     async def _receive(self, connection: Connection, sink: Sink) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            frame = decode(await connection.receive())
+            data = await connection.receive()
+            with self._around.pace.taking():
+                frame = decode(data)
             self._heard_at = loop.time()
             self._take(frame, sink)
 
@@ -234,10 +235,11 @@ class Inlet:
             await wait(self._work)
             while self._states and await self._merge(self._states[0]):
                 self._states.popleft()
-            while (work := sink.take(self._settings.batch_records)) is not None:
+            pace = self._around.pace
+            while (work := sink.take(pace.records(self._settings.batch_records))) is not None:
                 await self._intake.apply(work, sink)
                 await connection.send(encode(sink.ack(self._intake.saved.sequence, self._around.now_ms())))
-                await turn()
+                await pace.give_way()
             self._refresh()
             await self._intake.save_position(sink.cursor)
 

@@ -43,6 +43,7 @@ class Intake:
         loop = asyncio.get_running_loop()
         began = loop.time()
         outcome = await self._around.durably(lambda context: applier.apply(context, work))
+        self._around.pace.applied(sum(len(piece.changes) for piece in work.pieces))
         now_ms = self._around.now_ms()
         self.saved, self._saved_at = work.cursor, loop.time()
         sink.applied(work, now_ms)

@@ -27,6 +27,7 @@ from replication.events import LinkFailed, LinkStateChanged
 from replication.lag import LinkState
 from replication.membership import Membership
 from replication.message import Refuse, encode
+from replication.pacing import Pace
 from replication.pauses import Pauses
 from replication.source import Read, SourceLimits
 from replication.transport import Connection, Transport
@@ -88,6 +89,7 @@ class Surroundings:
         self.rng = rng
         self.membership = membership
         self.pauses = Pauses()
+        self.pace = Pace(engine)
         self.region = settings.region
         self.silent: tuple[str, ...] = ()
         """The peers that have not been heard of for so long that they are to be detached."""
@@ -237,19 +239,6 @@ async def wait(event: asyncio.Event, seconds: float | None = None) -> bool:
             return False
     event.clear()
     return True
-
-
-async def turn() -> None:
-    """Let everything else that is ready run first."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
-    loop.call_soon(_wake, future)
-    await future
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 async def silence(peer: str, heard_at: Callable[[], float], silence_ms: int) -> None:

@@ -28,7 +28,7 @@ from region.model.table import Table
 from replication import donor, obligations
 from replication.events import Delivered
 from replication.lag import LIVE_WITHIN_MS, Latencies, LinkState, LinkStatus, Skew
-from replication.link import StateTold, Surroundings, reason, refuse, silence, together, turn, wait
+from replication.link import StateTold, Surroundings, reason, refuse, silence, together, wait
 from replication.message import Ack, Catalogue, Fetch, FetchRefused, Refuse, Subscribe, TableState, decode, encode
 from replication.pauses import FOREVER, OUT_OF
 from replication.source import Source
@@ -169,6 +169,7 @@ class Outlet:
     async def _pump(self, connection: Connection, source: Source) -> None:
         """Send what there is: news of tables first, then one asked-for piece and one batch in turn."""
         store = self._around.engine.store
+        pace = self._around.pace
         while True:
             await self._tell_tables(connection)
             busy = False
@@ -178,13 +179,15 @@ class Outlet:
             read = source.read()
             if read is not None:
                 head = store.log_head()
-                records = self._around.read_log(read, head) if head > read.after else []
+                with pace.taking():
+                    records = self._around.read_log(read, head) if head > read.after else []
+                    frame = source.batch(records, head, self._around.engine.watermark(), self._around.now_ms())
+                    data = None if frame is None else encode(frame)
                 busy = busy or bool(records)
-                frame = source.batch(records, head, self._around.engine.watermark(), self._around.now_ms())
-                if frame is not None:
-                    await connection.send(encode(frame))
+                if data is not None:
+                    await connection.send(data)
             if busy:
-                await turn()
+                await pace.give_way()
             else:
                 self._refresh()
                 self._progressed()

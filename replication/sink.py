@@ -170,7 +170,7 @@ class Sink:
             self.complete_ms, self._goal = sent_ms, (0, 0)
 
     def take(self, records_max: int) -> Work | None:
-        """Return what to apply next: queued batches up to ``records_max`` records together, at least one.
+        """Return what to apply next: up to ``records_max`` records of the queued batches, or one group if it is larger.
 
         ``None`` when there is nothing, while paused, while work is out, or when the next change is parked: then
         ``parked_ms`` says for how long, at least.
@@ -186,6 +186,8 @@ class Sink:
             clear = self._clear(queued.piece.changes)
             if not self._whole_groups:
                 clear = min(clear, _apart(queued.piece.changes, first=not pieces))
+            elif clear > records_max:
+                clear = _upto(queued.piece.changes, records_max)
             if clear < len(queued.piece.changes):
                 if clear:
                     pieces.append(Piece(queued.piece.tables, queued.piece.changes[:clear]))
@@ -263,6 +265,13 @@ class Sink:
         if upto <= self.position:
             return False
         raise ReplicationError(f"{self.origin} went from {self.position} to {after}")
+
+
+def _upto(changes: list[Shipped], most: int) -> int:
+    """Return how many changes make ``most``, or a few more, so that a group is whole."""
+    while most < len(changes) and changes[most].group is not None and changes[most].group == changes[most - 1].group:
+        most += 1
+    return most
 
 
 def _apart(changes: list[Shipped], *, first: bool) -> int:
