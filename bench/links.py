@@ -29,6 +29,10 @@ class Links(NamedTuple):
     loaded_p50_ms: float
     loaded_p99_ms: float
     catch_up_per_second: float
+    full_speed_per_second: float
+    """Writes a second of a source that is written to by 64 clients at full speed."""
+    full_speed_behind: float
+    """Changes that the sink did not have when these clients stopped."""
 
 
 def measure(seconds: float) -> Links:
@@ -37,44 +41,49 @@ def measure(seconds: float) -> Links:
         load.pin(cluster.pid(SOURCE), 0)
         peers.create_table(cluster.endpoint(SOURCE))
         peers.fill(cluster.endpoint(SOURCE), 0, 10_000)
-        one = _put(cluster, seconds)
+        one = _put(cluster, seconds).cpu_us or 0.0
     with Cluster(regions=REGIONS) as cluster:
         cluster.create_global_table("bench", hash_key="pk", range_key="sk")
         peers.fill(cluster.endpoint(SOURCE), 0, 10_000)
         cluster.wait_converged("bench", timeout=60)
-        three = _put(cluster, seconds)
+        three = _put(cluster, seconds).cpu_us or 0.0
         cluster.wait_converged("bench", timeout=120)
-        idle = asyncio.run(_lag(cluster, rate=50, seconds=seconds))
-        loaded = asyncio.run(_lag(cluster, rate=2000, seconds=seconds))
-    applied, apply_cpu = _catch_up(writers=False)
-    caught_up, _ = _catch_up(writers=True)
-    return Links(one, three, applied, apply_cpu, *idle, *loaded, caught_up)
+        idle = asyncio.run(lag(cluster, rate=50, seconds=seconds))
+        loaded = asyncio.run(lag(cluster, rate=2000, seconds=seconds))
+    with Cluster(regions=(SOURCE, SINK)) as cluster:
+        applied_rate, apply_cpu = drained(cluster, changes=50_000, rate=0)
+    with Cluster(regions=(SOURCE, SINK)) as cluster:
+        caught_up, _ = drained(cluster, changes=50_000, rate=1000)
+        cluster.wait_converged("bench", timeout=120)
+        full = _put(cluster, 2 * seconds).rate
+        behind = cluster.admin(SOURCE).status().store.log_head - applied(cluster)
+    return Links(one, three, applied_rate, apply_cpu, *idle, *loaded, caught_up, full, max(0, behind))
 
 
-def _put(cluster: Cluster, seconds: float) -> float:
-    sample = load.run(
+def _put(cluster: Cluster, seconds: float) -> load.Sample:
+    return load.run(
         cluster.endpoint(SOURCE), cluster.pid(SOURCE), "PutItem", items=10_000, connections=64, seconds=seconds, seed=1
     )
-    return sample.cpu_us or 0.0
 
 
-def _catch_up(*, writers: bool) -> tuple[float, float]:
-    """Queue changes behind a paused link, resume it, and time until the sink holds all; with or without new writes."""
-    changes = 50_000
-    with Cluster(regions=(SOURCE, SINK)) as cluster:
-        cluster.create_global_table("bench", hash_key="pk", range_key="sk")
-        cluster.pause(LINK, seconds=600)
-        peers.fill(cluster.endpoint(SOURCE), 0, changes)
-        before = load.cpu_seconds(cluster.pid(SINK))
-        seconds = asyncio.run(_with_writes(cluster, rate=1000 if writers else 0))
-        return changes / seconds, (load.cpu_seconds(cluster.pid(SINK)) - before) * 1e6 / changes
+def drained(cluster: Cluster, *, changes: int, rate: int) -> tuple[float, float]:
+    """Queue changes behind a paused link, resume it, and time until the sink holds all, with ``rate`` new writes/s.
+
+    Return changes a second, and the sink's CPU for each in µs.
+    """
+    cluster.create_global_table("bench", hash_key="pk", range_key="sk")
+    cluster.pause(LINK, seconds=600)
+    peers.fill(cluster.endpoint(SOURCE), 0, changes)
+    before = load.cpu_seconds(cluster.pid(SINK))
+    seconds = asyncio.run(_with_writes(cluster, rate))
+    return changes / seconds, (load.cpu_seconds(cluster.pid(SINK)) - before) * 1e6 / changes
 
 
 async def _with_writes(cluster: Cluster, rate: int) -> float:
     """Resume the link and return the seconds until the sink has all that the source held then."""
     target = cluster.admin(SOURCE).status().store.log_head
     async with aiohttp.ClientSession() as session:
-        writing = asyncio.create_task(_write(session, cluster.endpoint(SOURCE), rate)) if rate else None
+        writing = asyncio.create_task(write(session, cluster.endpoint(SOURCE), rate)) if rate else None
         started = time.monotonic()
         await asyncio.to_thread(cluster.resume, LINK)
         while await asyncio.to_thread(applied, cluster) < target:
@@ -113,7 +122,7 @@ async def _call(session: aiohttp.ClientSession, url: str, operation: str, body: 
         return answer
 
 
-async def _write(session: aiohttp.ClientSession, url: str, rate: int) -> None:
+async def write(session: aiohttp.ClientSession, url: str, rate: int) -> None:
     """Write at a steady rate until cancelled."""
     number, started = 0, time.monotonic()
     while True:
@@ -123,25 +132,36 @@ async def _write(session: aiohttp.ClientSession, url: str, rate: int) -> None:
         await asyncio.sleep(0.005)
 
 
-async def _lag(cluster: Cluster, *, rate: int, seconds: float) -> tuple[float, float]:
-    """Time from the answer to a write in one region until a read in the other sees it, while others write too."""
+async def lag(cluster: Cluster, *, rate: int, seconds: float) -> tuple[float, float]:
+    """Return median and 99th percentile of the lag from source to sink, in ms, while others write too."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=32)) as session:
-        noise = asyncio.create_task(_write(session, cluster.endpoint(SOURCE), rate)) if rate > 100 else None
-        samples: list[float] = []
-        number, deadline = 0, time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            number += 1
-            probe = {"pk": {"S": "probe"}, "sk": {"S": "probe"}}
-            item = {**probe, "n": {"N": str(number)}}
-            await _call(session, cluster.endpoint(SOURCE), "PutItem", {"TableName": "bench", "Item": item})
-            written = time.monotonic()
-            while True:
-                read = await _call(session, cluster.endpoint(SINK), "GetItem", {"TableName": "bench", "Key": probe})
-                if read.get("Item", {}).get("n", {}).get("N") == str(number):
-                    break
-            samples.append((time.monotonic() - written) * 1000)
-            await asyncio.sleep(0.01)
+        noise = asyncio.create_task(write(session, cluster.endpoint(SOURCE), rate)) if rate > 100 else None
+        samples = await probe(session, cluster.endpoint(SOURCE), cluster.endpoint(SINK), seconds)
         if noise:
             noise.cancel()
-        ordered = sorted(samples)
-        return statistics.median(ordered), ordered[int(len(ordered) * 0.99)]
+        return statistics.median(samples), percentile(samples, 0.99)
+
+
+async def probe(session: aiohttp.ClientSession, source: str, sink: str, seconds: float) -> list[float]:
+    """Time, again and again, from the answer to a write in one region until a read in the other sees it, in ms."""
+    samples: list[float] = []
+    number, deadline = 0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        number += 1
+        key = {"pk": {"S": "probe"}, "sk": {"S": "probe"}}
+        item = {**key, "n": {"N": str(number)}}
+        await _call(session, source, "PutItem", {"TableName": "bench", "Item": item})
+        written = time.monotonic()
+        while True:
+            read = await _call(session, sink, "GetItem", {"TableName": "bench", "Key": key})
+            if read.get("Item", {}).get("n", {}).get("N") == str(number):
+                break
+        samples.append((time.monotonic() - written) * 1000)
+        await asyncio.sleep(0.01)
+    return samples
+
+
+def percentile(samples: list[float], part: float) -> float:
+    """Return the value below which that part of the samples lies."""
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]

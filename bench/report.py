@@ -5,13 +5,24 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+from bench.catching_up import CatchingUp
+from bench.delay import Distant
 from bench.links import Links
+from bench.mesh import Mesh
 from bench.region import Row
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "performance.md"
 OWN: Final = "atoll (normal)"
+
+
+class Growth(NamedTuple):
+    """What becomes of replication as distance, backlog and the number of regions grow."""
+
+    catching_up: CatchingUp
+    distant: Distant
+    mesh: Mesh
 
 
 def machine() -> str:
@@ -71,7 +82,13 @@ def comparison(rows: list[Row]) -> str:
 
 
 def budgets(
-    rows: list[Row], grown: list[Row], memory: dict[int, float], idle: float, start: tuple[float, float], links: Links
+    rows: list[Row],
+    grown: list[Row],
+    memory: dict[int, float],
+    idle: float,
+    start: tuple[float, float],
+    links: Links,
+    growth: Growth,
 ) -> str:
     """Render the budgets beside what was measured in this run."""
     cell = {(row.peer, row.operation, row.connections): row.sample for row in rows}
@@ -132,7 +149,30 @@ def budgets(
             f"{links.catch_up_per_second:,.0f} changes/s",
         ),
     ]
-    return table(("what", "budget", "measured"), lines)
+    return table(("what", "budget", "measured"), lines + _of_growth(links, growth))
+
+
+def _of_growth(links: Links, growth: Growth) -> list[tuple[str, str, str]]:
+    caught_up, distant, mesh = growth
+    lag_ms = distant.lag_p50_ms - distant.delay_ms
+    return [
+        (
+            "changes that a sink lacks when a source written to at full speed is left alone",
+            "≤ 1 s of them",
+            f"{links.full_speed_behind:,.0f} at {links.full_speed_per_second:,.0f} writes/s",
+        ),
+        ("readers of a region that catches up keep", "≥ 67 %", f"{caught_up.readers_kept:.0%}"),
+        ("writers of a region that catches up keep", "≥ 67 %", f"{caught_up.writers_kept:.0%}"),
+        (
+            f"one link with {distant.delay_ms:.0f} ms of delay each way",
+            "≥ 12,000 changes/s",
+            f"{distant.applied_per_second:,.0f} changes/s",
+        ),
+        ("replication lag of that link, beyond its delay, p50", "≤ 5 ms", f"{lag_ms:.1f} ms"),
+        ("ten regions: CPU of an idle one with eighteen links", "—", f"{mesh.idle_cpu_percent:.1f} % of a core"),
+        ("ten regions: CPU per change and region", "≤ 40 µs", f"{mesh.change_cpu:.1f} µs"),
+        ("ten regions: resident memory of the largest", "—", f"{mesh.resident_mb:.0f} MB"),
+    ]
 
 
 def write(sections: dict[str, str]) -> None:
@@ -160,8 +200,8 @@ def comparison_by_size(rows: list[Row], memory: dict[int, float]) -> str:
     return table(("operation", "items", "per second", "CPU µs", "resident MB"), body)
 
 
-def replication(links: Links) -> str:
-    """Render the figures of replication as they were taken."""
+def figures(measured: Any) -> str:
+    """Render figures as they were taken."""
     return table(
-        ("figure", "value"), [(name.replace("_", " "), f"{value:,.1f}") for name, value in links._asdict().items()]
+        ("figure", "value"), [(name.replace("_", " "), f"{value:,.1f}") for name, value in measured._asdict().items()]
     )
