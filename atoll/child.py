@@ -28,6 +28,8 @@ from atoll import config as configuration
 from atoll.failure import CrashedError, StartError
 from atoll.report import Addresses
 
+NO_BYTECODE: Final = "PYTHONDONTWRITEBYTECODE"
+BYTECODE_FOLDER: Final = "PYTHONPYCACHEPREFIX"
 CONFIG_FILE: Final = "region.json"
 STOP_S: Final = 5.0
 PROGRAM: Final = (sys.executable, "-P", "-m", "atoll")
@@ -217,11 +219,18 @@ class ServingChild(_Child):
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment without settings of Atoll, and so that the child finds this very Atoll."""
+    """Return this process's environment without settings of Atoll, and so that the child finds this very Atoll.
+
+    Where Python is told to write no bytecode beside the sources, as in many containers, the child keeps it in the
+    user's cache: to compile everything at each start would double the time that a start takes.
+    """
     variables = {setting.variable for setting in configuration.settings().values()}
     environment = {name: value for name, value in os.environ.items() if name not in variables}
     home = str(Path(__file__).resolve().parent.parent)
     if home not in (*site.getsitepackages(), site.getusersitepackages()):
         paths = [home, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    if environment.pop(NO_BYTECODE, None) and BYTECODE_FOLDER not in environment:
+        cache = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        environment[BYTECODE_FOLDER] = str(Path(cache) / "atoll" / "bytecode")
     return environment

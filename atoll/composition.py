@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import msgspec
 
-from atoll import tether
+from atoll import certificates, tether
 from atoll.admin import Parts, Serving
 from atoll.child import Ready
 from atoll.config import Config
@@ -262,6 +262,7 @@ async def _serve(config: Config, *, tethered: bool) -> int:
         _say_ready(region, addresses, tethered=tethered)
         gc.freeze()
         await loop.run_in_executor(None, region.logs.open)
+        await loop.run_in_executor(None, certificates.load)
         region.logs.say("info", "ready", **msgspec.structs.asdict(addresses))
         code = await stopped
         region.logs.say("info", "stopping", code=code)

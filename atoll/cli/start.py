@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
-from atoll import config
-from atoll.composition import run
+from atoll import certificates, config
 from atoll.failure import ConfigError
 from atoll.tether import report_refusal
+
+with certificates.deferred():
+    from atoll.composition import run
 
 
 @click.command("start")

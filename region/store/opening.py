@@ -1,7 +1,7 @@
 """Opening a replica's database: whose it is, how old its layout is, and how SQLite is set up.
 
-What: a file is looked at first, made or migrated where that is needed, and only then opened for service. Foreign,
-newer and damaged files are refused before anything is written to them.
+What: a file is looked at first, migrated where that is needed, and only then opened for service; a new one is laid
+out by the connection that serves it. Foreign, newer and damaged files are refused before anything is written to them.
 
 Invariant: no two SQLite libraries hold the file open at the same time (``region.store.migration``).
 """
@@ -36,12 +36,18 @@ def _initial(region: str, rng: Rng) -> dict[str, str]:
 def open_memory(region: str, rng: Rng) -> apsw.Connection:
     """Make a private database in memory."""
     connection = apsw.Connection(":memory:", statementcachesize=_STATEMENTS)
-    connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
-    for statement in (statement for statements in schema.MIGRATIONS for statement in statements):
-        connection.execute(statement)
-    for name, value in {**_initial(region, rng), "schema_version": str(schema.VERSION)}.items():
-        connection.execute(schema.SAVE_META, (name, value))
+    _make(connection, region, rng)
     return connection
+
+
+def _make(connection: apsw.Connection, region: str, rng: Rng) -> None:
+    """Lay out an empty database, all at once or not at all."""
+    connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
+    with connection:
+        for statement in (statement for statements in schema.MIGRATIONS for statement in statements):
+            connection.execute(statement)
+        for name, value in {**_initial(region, rng), "schema_version": str(schema.VERSION)}.items():
+            connection.execute(schema.SAVE_META, (name, value))
 
 
 def open_file(path: Path, region: str, durability: str, rng: Rng) -> apsw.Connection:
@@ -52,12 +58,14 @@ def open_file(path: Path, region: str, durability: str, rng: Rng) -> apsw.Connec
     """
     try:
         version = _check(path, region)
-        if version < schema.VERSION:
-            # Imported where it is needed: it costs a tenth of a second, and a file that is up to date does without.
+        if 0 < version < schema.VERSION:
+            # Imported where it is needed: it costs a tenth of a second, and other files do without.
             from region.store.migration import migrate  # noqa: PLC0415
 
-            migrate(path, version, _initial(region, rng))
+            migrate(path, version)
         connection = _connect(path, _CACHE_KIB)
+        if not version:
+            _make(connection, region, rng)
         mode = connection.execute("PRAGMA journal_mode = WAL").get
         if mode != "wal":
             connection.close()

@@ -128,6 +128,19 @@ def test_no_setting_of_the_parent_reaches_the_child(monkeypatch: pytest.MonkeyPa
     assert environment["ATOLL_CLUSTER"] == "kept"
 
 
+def test_a_child_keeps_bytecode_in_the_cache_where_none_may_stand_beside_the_sources(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    assert "PYTHONPYCACHEPREFIX" not in child.environment()
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    environment = child.environment()
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
+    assert environment["PYTHONPYCACHEPREFIX"] == str(tmp_path / "atoll" / "bytecode")
+
+
 def test_the_child_finds_this_very_atoll(tmp_path: Path) -> None:
     code = "import atoll; print(atoll.__file__)"
     found = subprocess.run(

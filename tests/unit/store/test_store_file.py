@@ -217,7 +217,7 @@ def test_a_file_of_an_older_layout_is_migrated_and_a_failed_migration_leaves_it(
     newer = schema.VERSION + 1
     monkeypatch.setattr(schema, "VERSION", newer)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, (*second, "NO SQL")))
-    with pytest.raises(StoreError, match="cannot make or migrate"):
+    with pytest.raises(StoreError, match="cannot migrate"):
         opened(path)
     assert query(path, "SELECT name FROM sqlite_master WHERE name = 'extra'") == []
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:-1], second))
