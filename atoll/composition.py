@@ -47,6 +47,8 @@ from replication import Replication, ReplicationSettings, WebSocketTransport
 
 DATABASE: Final = "region.sqlite"
 DEFECT_CHECK_S: Final = 0.1
+GARBAGE_THRESHOLDS: Final = (10_000, 20, 100)
+"""Requests leave no cycles behind. At Python's usual 700 objects a burst of them is searched for some all the time."""
 
 
 class Region:
@@ -261,6 +263,7 @@ async def _serve(config: Config, *, tethered: bool) -> int:
     try:
         _say_ready(region, addresses, tethered=tethered)
         gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         await loop.run_in_executor(None, region.logs.open)
         await loop.run_in_executor(None, certificates.load)
         region.logs.say("info", "ready", **msgspec.structs.asdict(addresses))
