@@ -67,7 +67,7 @@ class Run(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 def command(what: str, history: Path | None, cluster: str | None, as_json: bool, **given: Any) -> None:
     """Use a running cluster as applications do, and show how it fares.
 
-    NAME is a workload (registers, counters, carts, bank, sets, churn, ttl, locks) or a mix: ycsb-a to ycsb-f,
+    NAME is a workload (registers, counters, carts, bank, sets, churn, ttl, locks, streams) or a mix: ycsb-a to ycsb-f,
     conditional, transactions. With --rate, a mix's operations begin at their moments whether or not others are
     done, and latency counts from there; without, every worker begins as soon as it has its answer.
     """

@@ -98,6 +98,8 @@ def _missing(
         step = parents[step]
     excused = _with_ancestors(losers & by_timestamp.keys(), parents)
     deletions = {it for it, write in by_timestamp.items() if write.image is None}
+    # Where a deletion left no tombstone, what follows begins anew and knows of nothing before it.
+    excused |= _with_ancestors({it for it in deletions if evidence.forgotten(by_timestamp[it])}, parents)
     if len(deletions) > 1:
         excused |= _with_ancestors(deletions - kept, parents)
     table, text = evidence.table_name(place[0]), evidence.text(*place)

@@ -14,7 +14,7 @@ which region, and since when. A log that was trimmed no longer proves that somet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -26,8 +26,9 @@ from chaos.faults import Crash, Fault, RestoreOldCopy, decode
 from chaos.history import Access, Event, Operation
 from chaos.stage import Sample
 from clock.timestamp import wall_ms
+from region.model import settings
 from region.model.change import ITEM, LogRecord
-from region.model.settings import DEFINITION
+from region.model.settings import DEFINITION, REPLICA
 from region.model.table import CREATING, DELETING
 
 PURGE_FLOOR_MS: Final = 24 * 60 * 60 * 1000
@@ -92,6 +93,17 @@ class Written(NamedTuple):
     def request_ids(self) -> set[str]:
         """The ids of its requests that are known."""
         return {it.completion.request_id for it in self.operations if it.completion and it.completion.request_id}
+
+
+class Successor(NamedTuple):
+    """A record of a log, and the one of the same item before it; ``certain``: it is what the record replaced.
+
+    Where it is not certain, the item may have come with a snapshot, which leaves no record.
+    """
+
+    record: LogRecord
+    before: LogRecord | None
+    certain: bool
 
 
 class Setback(NamedTuple):
@@ -236,8 +248,8 @@ class Evidence:
         return {}
 
     def key_text(self, record: LogRecord) -> str:
-        """Return the text by which the history calls a record's item."""
-        return self.text(record.table_uid, record.key)
+        """Return the text by which the history calls a record's item; a record of a table's settings is of none."""
+        return self.text(record.table_uid, record.key) if record.kind == ITEM else "settings"
 
     def text(self, uid: str, key: bytes) -> str:
         """Return the text by which the history calls an item; hexadecimal digits where no region holds the table."""
@@ -283,6 +295,50 @@ class Evidence:
             elif isinstance(fault, Crash) and fault.power and self.durability != "full":
                 found.append(Setback(fault.region, self.started_ns, ended_ns))
         return found
+
+    @cached_property
+    def left(self) -> set[tuple[str, str]]:
+        """The tables and regions of replicas that were removed: what is held since may have been fetched anew."""
+        return {
+            (record.table_uid, name.removeprefix(REPLICA))
+            for held in self.replicas.values()
+            for record in held.log
+            if record.kind != ITEM
+            for name, register in settings.decode(record.image or b"{}").items()
+            if name.startswith(REPLICA) and register.value is None
+        }
+
+    def succession(self, region: str) -> list[Successor]:
+        """Return the item records of a region's log in order, each with the one of its item before it."""
+        known = self._successions.get(region)
+        if known is None:
+            known = self._successions[region] = list(self._succeed(region))
+        return known
+
+    @cached_property
+    def _successions(self) -> dict[str, list[Successor]]:
+        return {}
+
+    def _succeed(self, region: str) -> Iterator[Successor]:
+        held = self.replicas[region]
+        last: dict[str, dict[bytes, LogRecord]] = {}
+        begun: set[str] = set()
+        for record in held.log:
+            uid = record.table_uid
+            items = last.setdefault(uid, {})
+            if record.kind != ITEM:
+                # The replica may have been dropped and fetched anew around it, and what a fetch brings has no record.
+                if items:
+                    begun.add(uid)
+                items.clear()
+                continue
+            if (uid, region) in self.left:
+                yield Successor(record, None, certain=False)
+                continue
+            before = items.get(record.key)
+            items[record.key] = record
+            first = not (held.tail or uid in begun or self.fetched(region, uid))
+            yield Successor(record, before, certain=before is not None or first)
 
     def setbacks(self) -> list[Setback]:
         """Return the regions that may have lost what they had acknowledged, and from when to when."""

@@ -35,11 +35,21 @@ def check(evidence: Evidence) -> list[Violation]:
             upto = _upto(evidence, region)
             for key in sorted(rows.items.keys() | {it for table, it in evidence.by_item if table == uid}):
                 writes = evidence.by_item.get((uid, key), [])
-                problem = _compare(evidence, rows, rows.items.get(key), writes, upto, whole=whole)
+                stored = rows.items.get(key)
+                problem = _compare(evidence, rows, stored, writes, upto, whole=whole)
+                remembered = _remembered(evidence, writes)
+                if problem is not None and len(remembered) < len(writes):
+                    problem = _compare(evidence, rows, stored, remembered, upto, whole=whole)
                 if problem is not None:
                     table, text = rows.table.name, rows.text(key)
                     found.append(Violation(INVARIANT, f"{table}/{text}: {region} {problem}", table, text))
     return found
+
+
+def _remembered(evidence: Evidence, writes: Sequence[LogRecord]) -> list[LogRecord]:
+    """Return the writes without those that a deletion covers which left no tombstone; what follows begins anew."""
+    forgotten = [it.version for it in writes if it.image is None and evidence.forgotten(it)]
+    return [it for it in writes if not any(deletion.covers(*it.version.timestamp) for deletion in forgotten)]
 
 
 def fold(writes: Sequence[LogRecord]) -> tuple[LogRecord, dict[str, int]]:

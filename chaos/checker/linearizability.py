@@ -26,7 +26,6 @@ from chaos.checker import words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.checker.replica import tag_of
 from chaos.history import Operation
-from region.model.change import ITEM, LogRecord
 
 INVARIANT: Final = "linearizability"
 CONFIGURATIONS_MAX: Final = 20_000
@@ -214,7 +213,6 @@ def _replaced(evidence: Evidence, region: str) -> Iterator[Violation]:
     """Find operations that found something else than what stands before them in their region's log."""
     if not evidence.intact(region):
         return
-    before: dict[tuple[str, bytes], LogRecord] = {}
     expected: dict[str, str | None] = {}
     for tag, written in evidence.written.items():
         if written.region == region and written.outcome == "ok" and len(written.operations) == 1:
@@ -222,17 +220,11 @@ def _replaced(evidence: Evidence, region: str) -> Iterator[Violation]:
                 if (read.table, read.key) == (written.access.table, written.access.key):
                     expected[tag] = read.tag
     by_record = {it.version.timestamp: tag for tag, it in evidence.tagged.items() if tag in expected}
-    for record in evidence.replicas[region].log:
-        if record.kind != ITEM:
-            continue
-        place = record.table_uid, record.key
-        incumbent, before[place] = before.get(place), record
+    for record, incumbent, certain in evidence.succession(region):
         claimed = by_record.get(record.version.timestamp)
-        if claimed is None or record.version.origin != region:
+        if claimed is None or record.version.origin != region or not certain:
             continue
         found = None if incumbent is None else tag_of(incumbent.image)
-        if incumbent is None and expected[claimed] is not None:
-            continue  # It came with a snapshot, which leaves no record.
         if found != expected[claimed]:
             table, text = evidence.table_name(record.table_uid), evidence.key_text(record)
             sentence = (

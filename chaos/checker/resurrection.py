@@ -17,7 +17,7 @@ from typing import Final
 from chaos.checker import words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.checker.replica import tag_of
-from region.model.change import ITEM, LogRecord
+from region.model.change import LogRecord
 
 INVARIANT: Final = "resurrection"
 
@@ -28,13 +28,13 @@ def check(evidence: Evidence) -> list[Violation]:
 
 
 def _in_logs(evidence: Evidence) -> Iterator[Violation]:
-    for region, held in evidence.replicas.items():
+    for region in evidence.replicas:
         deleted: dict[tuple[str, bytes], LogRecord] = {}
-        for record in held.log:
+        for record, before, _ in evidence.succession(region):
             place = record.table_uid, record.key
+            if before is None:
+                deleted.pop(place, None)  # The replica is another one than that which saw the deletion.
             tombstone = deleted.get(place)
-            if record.kind != ITEM:
-                continue
             if record.image is None:
                 if tombstone is None or record.version.timestamp > tombstone.version.timestamp:
                     deleted[place] = record

@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from chaos.checker import words
-from chaos.checker.evidence import Evidence, Violation
+from chaos.checker.evidence import Evidence, Successor, Violation
 from chaos.checker.replica import Replica, Rows, tag_of
 from region.model import settings
-from region.model.change import INSERTED, ITEM, MODIFIED, REMOVED, UNCHANGED, LogRecord
+from region.model.change import INSERTED, MODIFIED, REMOVED, UNCHANGED, LogRecord
 from region.model.keys import HASH_BYTES
 
 INVARIANT: Final = "streams"
@@ -37,34 +37,27 @@ def check(evidence: Evidence) -> list[Violation]:
     found: list[Violation] = []
     for region, held in evidence.replicas.items():
         by_item: dict[_Place, list[LogRecord]] = {}
-        for record in held.log:
-            if record.kind == ITEM:
-                by_item.setdefault((record.table_uid, record.key), []).append(record)
-        for place, records in by_item.items():
-            found += _chain(evidence, region, held, place, records)
+        for successor in evidence.succession(region):
+            by_item.setdefault((successor.record.table_uid, successor.record.key), []).append(successor.record)
+            found += _judge(evidence, region, held, successor)
         for uid, rows in held.tables.items():
             found += _last(evidence, region, uid, rows, by_item)
         found += _consumed(evidence, region, by_item)
     return found
 
 
-def _chain(
-    evidence: Evidence, region: str, held: Replica, place: _Place, records: list[LogRecord]
-) -> Iterator[Violation]:
-    """Judge the records of one item in one log, each against the one before it."""
-    table, text = evidence.table_name(place[0]), evidence.text(*place)
-    rows = held.tables.get(place[0])
+def _judge(evidence: Evidence, region: str, held: Replica, successor: Successor) -> Iterator[Violation]:
+    """Judge a record against the one of its item before it."""
+    record, before, certain = successor
+    table, text = evidence.table_name(record.table_uid), evidence.key_text(record)
     told = f"{table}/{text} in the log of {region}:"
-    before: LogRecord | None = None
-    for record in records:
-        if before is not None and record.version.timestamp <= before.version.timestamp:
-            comes = "comes again" if record.version.timestamp == before.version.timestamp else "comes"
-            what = words.write(record, tag_of(record.image))
-            sentence = f"{told} {what} {comes} after {words.at(before.version.timestamp)}"
-            yield Violation(INVARIANT, sentence, table, text)
-        if before is not None or not (held.tail or evidence.fetched(region, place[0])):
-            yield from _truth(told, table, text, before, record, rows)
-        before = record
+    if before is not None and record.version.timestamp <= before.version.timestamp:
+        comes = "comes again" if record.version.timestamp == before.version.timestamp else "comes"
+        what = words.write(record, tag_of(record.image))
+        sentence = f"{told} {what} {comes} after {words.at(before.version.timestamp)}"
+        yield Violation(INVARIANT, sentence, table, text)
+    if certain:
+        yield from _truth(told, table, text, before, record, held.tables.get(record.table_uid))
 
 
 def _truth(

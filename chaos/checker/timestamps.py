@@ -1,8 +1,10 @@
 """Timestamps: unique in the fleet, increasing in each region across restarts, and greater than what they overwrite.
 
-What: in each region's log the sequences are dense and the timestamps of its own records rise; a record is greater than
-the record of its item before it and than all that its vector names; no timestamp names two writes, whichever region's
-log shows them; the persisted ceiling is above all of them. And as clients see it: of two writes to one region, of
+What: in each region's log the sequences are dense and the timestamps of its own records rise, above those of all
+changes that it had applied before; a record is greater than the record of its item before it and than all that its
+vector names; no timestamp names two writes, whichever region's
+log shows them; the persisted ceiling is above all of them. A region whose own clock is right is never carried further
+ahead by others than the park bound allows. And as clients see it: of two writes to one region, of
 which one was acknowledged before the other was asked for, the later has the greater timestamp.
 
 Invariant: all of it holds under any skew, drift or jump of the wall clock.
@@ -21,10 +23,15 @@ from typing import Final
 from chaos.checker import words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.checker.replica import Replica, tag_of
+from chaos.faults import ClockDrift, ClockFreeze, ClockJump, ClockOffset, strikes
+from clock.timestamp import wall_ms
 from region.model.change import ITEM, LogRecord
 from region.store.sqlite import CEILING
 
 INVARIANT: Final = "timestamps"
+PARKED_MS: Final = 5500
+"""The park bound of 5 s, and the reserve by which a restart may be ahead."""
+OF_A_CLOCK: Final = (ClockDrift, ClockFreeze, ClockJump, ClockOffset)
 
 
 def check(evidence: Evidence) -> list[Violation]:
@@ -33,11 +40,12 @@ def check(evidence: Evidence) -> list[Violation]:
     for region, held in evidence.replicas.items():
         found += _rising(evidence, region, held)
         found += _real_time(evidence, region)
-    return found + list(_unique(evidence))
+    return [*found, *_unique(evidence), *_infected(evidence)]
 
 
 def _rising(evidence: Evidence, region: str, held: Replica) -> Iterator[Violation]:
     last_hlc, last_sequence = 0, held.tail
+    seen = 0
     before: dict[tuple[str, bytes], LogRecord] = {}
     for record in held.log:
         hlc, origin, vector = record.version
@@ -51,7 +59,14 @@ def _rising(evidence: Evidence, region: str, held: Replica) -> Iterator[Violatio
         else:
             incumbent = None
         if origin != region:
+            seen = max(seen, hlc)
             continue
+        if last_hlc < hlc <= seen:
+            sentence = (
+                f"{region} gave sequence {record.sequence} the timestamp {words.at((hlc, region))}, after it had "
+                f"applied a change of {words.at((seen, 'hlc'))}"
+            )
+            yield Violation(INVARIANT, sentence)
         if hlc <= last_hlc:
             sentence = (
                 f"{region} gave sequence {record.sequence} the timestamp {words.at((hlc, region))}, and an earlier one "
@@ -73,6 +88,26 @@ def _rising(evidence: Evidence, region: str, held: Replica) -> Iterator[Violatio
     if last_hlc > ceiling:
         sentence = f"{region} issued {words.at((last_hlc, region))} with a ceiling of {words.at((ceiling, region))}"
         yield Violation(INVARIANT, sentence)
+
+
+def _infected(evidence: Evidence) -> Iterator[Violation]:
+    """Find regions whose clock others have lifted above the wall clock by more than the park bound lets them."""
+    first_ns: dict[str, int] = {}
+    for fault, began_ns, _ in evidence.timed_faults:
+        if isinstance(fault, OF_A_CLOCK):
+            for region in strikes(fault, list(evidence.replicas)):
+                first_ns[region] = min(began_ns, first_ns.get(region, began_ns))
+    found: set[str] = set()
+    for sample in evidence.samples:
+        ahead_ms = wall_ms(sample.watermark_hlc) - sample.now_ms
+        own = sample.time_ns >= first_ns.get(sample.region, sample.time_ns + 1)
+        if ahead_ms > PARKED_MS and not own and sample.region not in found:
+            found.add(sample.region)
+            yield Violation(
+                INVARIANT,
+                f"the clock of {sample.region}, which nothing struck, was {ahead_ms} ms ahead of its wall clock at "
+                f"{evidence.clock(sample.time_ns)}",
+            )
 
 
 def _unique(evidence: Evidence) -> Iterator[Violation]:

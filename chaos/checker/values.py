@@ -1,9 +1,9 @@
 """Values: what anybody sees was written by somebody, and what was acknowledged is gone only beneath a later write.
 
 What: every tag that was read, or that stands in a file, is that of a write of the history to the same item which did
-not definitely fail, and not of one invoked after it was read. Every acknowledged write is covered by the version
-that each replica holds of its item in the end. No write takes effect twice. No item is deleted by time to live
-before its time.
+not definitely fail, which is in its region's log, and which was not invoked after it was read. Every acknowledged
+write is covered by the version that each replica holds of its item in the end. No write takes effect twice. No item is
+deleted by time to live before its time.
 
 Invariant: an unknown outcome may have happened or not, so it explains what is seen and is never missed.
 
@@ -21,7 +21,7 @@ from typing import Final
 
 from chaos.checker import words
 from chaos.checker.durability import losses_of
-from chaos.checker.evidence import Evidence, Violation
+from chaos.checker.evidence import Evidence, Violation, Written
 from chaos.checker.replica import tag_of
 from chaos.history import Access, Operation
 from clock.timestamp import wall_ms
@@ -63,9 +63,17 @@ def _impossible(evidence: Evidence, read: Access, operation: Operation | None) -
         return f"which was written to {written.access.table}/{written.access.key}"
     if written.outcome == "fail":
         return f"whose write had failed with {written.error}"
+    if operation is not None and _vanished(evidence, written):
+        return f"which is not in the log of {written.region}"
     if operation is not None and operation.returned_ns is not None and operation.returned_ns < written.invoked_ns:
         return f"which was written {(written.invoked_ns - operation.returned_ns) / 1e9:.3f} s later"
     return None
+
+
+def _vanished(evidence: Evidence, written: Written) -> bool:
+    """Whether a write that somebody has seen never came to be: it was read before it was durable."""
+    access = written.access
+    return access.action == "w" and evidence.intact(written.region) and access.tag not in evidence.tagged
 
 
 def _files(evidence: Evidence) -> Iterator[Violation]:
@@ -98,8 +106,10 @@ def _covered(evidence: Evidence) -> Iterator[Violation]:
             continue
         for region, rows in evidence.holders.get(record.table_uid, {}).items():
             stored = rows.items.get(record.key)
+            if _forgotten(evidence, record):
+                continue
             if stored is None:
-                if record.image is None or not rows.table.replicated or _deleted_later(evidence, record):
+                if record.image is None or not rows.table.replicated:
                     continue
                 holds = "holds nothing"
             elif stored.version.covers(*record.version.timestamp):
@@ -111,9 +121,10 @@ def _covered(evidence: Evidence) -> Iterator[Violation]:
             yield Violation(INVARIANT, sentence, written.access.table, written.access.key)
 
 
-def _deleted_later(evidence: Evidence, record: LogRecord) -> bool:
+def _forgotten(evidence: Evidence, record: LogRecord) -> bool:
+    """Whether a write is, or was overwritten by, a deletion that left no tombstone, and so no trace in versions."""
     writes = evidence.by_item.get((record.table_uid, record.key), ())
-    later = (it for it in writes if it.version.timestamp > record.version.timestamp)
+    later = (it for it in writes if it.version.timestamp >= record.version.timestamp)
     return any(it.image is None and evidence.forgotten(it) for it in later)
 
 
@@ -139,13 +150,7 @@ def _twice(evidence: Evidence) -> Iterator[Violation]:
 def _too_early(evidence: Evidence) -> Iterator[Violation]:
     """Find deletions by time to live of items that had not expired."""
     for region, held in evidence.replicas.items():
-        last: dict[tuple[str, bytes], LogRecord] = {}
-        for record in held.log:
-            if record.kind != ITEM:
-                continue
-            place = record.table_uid, record.key
-            before = last.get(place)
-            last[place] = record
+        for record, before, _ in evidence.succession(region):
             rows = held.tables.get(record.table_uid)
             state = None if rows is None else expiry.state_of(rows.table.local)
             expired_here = record.cause == CAUSE_EXPIRY and record.version.origin == region

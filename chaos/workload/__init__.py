@@ -18,11 +18,12 @@ from chaos.workload.locks import Locks
 from chaos.workload.mix import MIXES, Load, Mix
 from chaos.workload.registers import Registers
 from chaos.workload.sets import Sets
+from chaos.workload.streams import Streams
 from chaos.workload.ttl import Expiring
 from chaos.workload.workload import Ground, Workload, create
 
 WORKLOADS: Final[Mapping[str, type[Workload]]] = {
-    kind.name: kind for kind in (Registers, Counters, Carts, Bank, Sets, Churn, Expiring, Locks)
+    kind.name: kind for kind in (Registers, Counters, Carts, Bank, Sets, Churn, Expiring, Locks, Streams)
 }
 """All workloads by name."""
 

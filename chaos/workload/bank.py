@@ -8,6 +8,7 @@ What it is good for: transactions, their tokens, and their delivery as a group.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar, Final
 
 from chaos.history import TAG, Access, Recorder, key_text
@@ -18,6 +19,9 @@ from region.randomness import Rng
 OPENING: Final = 100
 """What is in an account at first."""
 AMOUNT: Final = "amount"
+RETRIES: Final = 10
+RETRY_S: Final = 0.5
+REFUSED: Final = "ConnectionRefused"
 
 
 class Bank(Workload):
@@ -37,9 +41,13 @@ class Bank(Workload):
             return
         step = self._transfer(ground.recorder, session.region, rng)
         await session.perform(step)
-        if session.error is not None and not session.error.definite:
+        unknown = session.error is not None and not session.error.definite
+        for _ in range(RETRIES if unknown else 0):
             # What an application does that has had no answer: the token makes it one transfer all the same.
+            await asyncio.sleep(RETRY_S)
             await session.perform(step._replace(f="transfer-again"))
+            if session.error is None or (session.error.definite and session.error.name != REFUSED):
+                break
 
     def _key(self, region: str, number: int) -> dict[str, Any]:
         return {"pk": {"S": f"{region}-{number}"}}

@@ -1,7 +1,7 @@
 """Churn: tables come and go, and so do their replicas, while clients write to them.
 
-What: each client has a table of its own, creates it, writes to it, adds and removes replicas, and deletes it; then it
-begins again under a name that nobody has used.
+What: each client has a table of its own, creates it, adds and removes replicas, and deletes it; then it begins again
+under a name that nobody has used. Meanwhile clients write to any of these tables, where their regions hold them.
 
 What it is good for: bootstrap, catching up what was missed before it, removal while links are cut, the numbers of
 tables and indexes in the store.
@@ -59,7 +59,8 @@ class Churn(Workload):
         elif roll < 0.2:
             await session.perform(self._replicas(held, ground, rng))
         else:
-            await self._use(session, held, ground, rng)
+            # Others' tables too, which their regions may or may not hold.
+            await self._use(session, pick(rng, [held, *self._held.values()]), ground, rng)
 
     def _replicas(self, held: _Held, ground: Ground, rng: Rng) -> Step:
         region = pick(rng, [it for it in ground.regions if it != held.home] or [held.home])

@@ -28,7 +28,7 @@ class Step(NamedTuple):
     """One operation to perform.
 
     ``found`` says of an answer what was accessed; without it, it is what ``accesses`` say. ``told`` says what to record
-    as the result.
+    as the result. ``table`` is the one that it is about, where neither accesses nor request name it.
     """
 
     f: str
@@ -39,6 +39,7 @@ class Step(NamedTuple):
     told: Callable[[Answer], Any] | None = None
     value: Any = None
     intended_ns: int = 0
+    table: str = ""
 
 
 class Session:
@@ -79,7 +80,7 @@ class Session:
             self.region,
             step.f,
             workload=self._workload,
-            table=first.table if first else str(step.request.get("TableName", "")),
+            table=first.table if first else step.table or str(step.request.get("TableName", "")),
             key=first.key if first and len({it.key for it in step.accesses}) == 1 else "",
             accesses=step.accesses,
             value=step.value,

@@ -21,6 +21,7 @@ EXPECTED = {
     "churn": {"create-table", "write"},
     "ttl": {"begin", "renew", "read"},
     "locks": {"acquire", "release"},
+    "streams": {"write", "delete", "find-stream", "find-shards", "begin-shard", "consume"},
 }
 ROUNDS_MAX = 60
 

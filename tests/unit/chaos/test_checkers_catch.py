@@ -153,6 +153,14 @@ def a_value_is_read_before_it_was_written(world: World) -> None:
     world.settle()
 
 
+@breaks("values", "which is not in the log of east")
+def a_write_is_read_that_never_came_to_be(world: World) -> None:
+    tag = world.recorder.tag()
+    call = world.recorder.invoke(90, "east", "write", accesses=(Access("w", TABLE, "a", tag),))
+    reads(world, "east", "a", tag)
+    call.info("the region died")
+
+
 @breaks("values", "the file of east holds t999 in songs/f, which nobody wrote")
 def a_file_holds_what_nobody_wrote(world: World) -> None:
     world.apply("east", "f", "t999")
@@ -202,6 +210,21 @@ def a_timestamp_falls(world: World) -> None:
 @breaks("timestamps", "the log of east goes from sequence 2 to 4")
 def a_record_is_missing(world: World) -> None:
     del world.places["east"].log[2]
+
+
+@breaks("timestamps", "after it had applied a change of")
+def a_clock_does_not_learn_from_what_it_applies(world: World) -> None:
+    world.places["east"].clock += 5000 * MS
+    world.write("east", "f")
+    world.settle()
+    west = world.places["west"]
+    west.clock = max(it.version.hlc for it in west.log if it.version.origin == "west")
+    world.write("west", "g")
+
+
+@breaks("timestamps", "the clock of west, which nothing struck, was 60000 ms ahead of its wall clock at 0.010 s")
+def a_clock_is_carried_beyond_the_park_bound(world: World) -> None:
+    sample(world, "west", 10, now_ms=1000, watermark_hlc=61_000 * MS)
 
 
 @breaks("timestamps", "which is not above the")

@@ -32,7 +32,7 @@ class Slow:
             raise self._error
         if operation == "TransactGetItems":
             return {"Responses": [{} for _ in request["TransactItems"]]}
-        return {"Items": []}
+        return {"Items": [], "Streams": []}
 
 
 async def play(client: Slow, load: Load, for_s: float, figures: Figures, seed: int = 3) -> Recorder:
@@ -122,7 +122,7 @@ def test_percentiles_are_right_to_within_five_percent(latencies: list[int], perc
     exact = ordered[max(0, -int(-len(ordered) * percent // 100) - 1)]
     found = histogram.percentile_ms(percent)
     assert found is not None
-    assert found == pytest.approx(exact / 1e6, rel=0.05, abs=0.001)
+    assert found == pytest.approx(exact / 1e6, rel=0.05, abs=0.002)
 
 
 def test_merged_histograms_count_everything_once() -> None:
