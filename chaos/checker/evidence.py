@@ -323,21 +323,26 @@ class Evidence:
         held = self.replicas[region]
         last: dict[str, dict[bytes, LogRecord]] = {}
         begun: set[str] = set()
+        reset: set[str] = set()
         for record in held.log:
             uid = record.table_uid
             items = last.setdefault(uid, {})
             if record.kind != ITEM:
-                # The replica may have been dropped and fetched anew around it, and what a fetch brings has no record.
-                if items:
+                # What a fetch brings has no record, so it breaks the succession. A replica that is fetched writes its
+                # settings when it is complete.
+                if record.version.origin == region:
                     begun.add(uid)
-                items.clear()
+                if items:
+                    reset.add(uid)
+                    items.clear()
                 continue
-            if (uid, region) in self.left:
+            fetching = uid not in begun and self.fetched(region, uid)
+            if fetching or (uid, region) in self.left:
                 yield Successor(record, None, certain=False)
                 continue
             before = items.get(record.key)
             items[record.key] = record
-            first = not (held.tail or uid in begun or self.fetched(region, uid))
+            first = not (held.tail or self.fetched(region, uid) or uid in reset)
             yield Successor(record, before, certain=before is not None or first)
 
     def setbacks(self) -> list[Setback]:

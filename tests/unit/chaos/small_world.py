@@ -25,7 +25,10 @@ from region.model.change import (
     LogRecord,
     StoredItem,
 )
-from region.model.settings import DEFINITION, REPLICA, STREAM, Register
+from region.model.change import (
+    TABLE as TABLE_KIND,
+)
+from region.model.settings import DEFINITION, REPLICA, STREAM, Register, encode
 from region.model.stream import opened
 from region.model.table import LocalState, Table, TableRecord
 from region.model.version import Version
@@ -61,6 +64,11 @@ class Place:
         }
         local = LocalState(table_id="id", created_ms=1, streams=(opened("label", "NEW_AND_OLD_IMAGES", 1, 0, 1),))
         self.table = Table(TableRecord(id=1, uid=UID, name=TABLE, registers=registers, local=local))
+        if name != regions[0]:
+            # It fetched its replica, of nothing, and wrote down that it is complete.
+            self.clock += 1
+            blank = LogRecord(1, TABLE_KIND, UID, b"", encode(registers), 0, Version(self.clock, name), *(None,) * 6)
+            self.log.append(blank._replace(cause=0, effect=0, old_size=0))
 
     def append(self, record: LogRecord) -> None:
         old = self.items.get(record.key)
@@ -213,7 +221,7 @@ class World:
             end += 1
         watermark = cursor.watermark
         for record in here.log[cursor.sequence : end]:
-            if record.version.origin == source:
+            if record.version.origin == source and record.kind == ITEM:
                 self._receive(there, record)
                 watermark = max(watermark, record.version.hlc)
         there.cursors[source] = Cursor(source, here.meta["epoch"], max(cursor.sequence, end), watermark)

@@ -260,7 +260,7 @@ def a_replica_did_not_apply_what_it_received(world: World) -> None:
     world.write("east", "a")
     world.settle()
     place = world.places["west"]
-    first = place.log[0]
+    first = next(it for it in place.log if it.key == key_of("a"))
     place.items[key_of("a")] = StoredItem(first.image, first.size, first.version)
 
 
