@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import msgspec
 
-from atoll import certificates, tether
+from atoll import archive, certificates, tether
 from atoll.admin import Parts, Serving
 from atoll.child import Ready
 from atoll.config import Config
@@ -33,6 +33,7 @@ from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples
 from atoll.report import Addresses
 from clock import DriftBounds, HybridLogicalClock, PhysicalClock, SkewedClock, SystemClock
+from region.archive.shelf import VaultShelf
 from region.engine import Engine, RunCommit
 from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
@@ -86,6 +87,7 @@ class Region:
         events.subscribe(self.logs.listen)
         engine = self._build_engine(source, events)
         replication = Replication(engine, _replication_settings(config), WebSocketTransport(), engine.rng)
+        archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
         endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source)
         metrics = Metrics(
             (
@@ -97,6 +99,8 @@ class Region:
         events.subscribe(metrics.listen)
         events.subscribe(self._notice)
         engine.start()
+        archivist.start()
+        self._started.push_async_callback(archivist.stop)
         with _listening("the DynamoDB API", "api", config.api.host, config.api.port):
             api_port = await endpoint.start(config.api.host, config.api.port)
         self._started.push_async_callback(endpoint.stop)
@@ -111,7 +115,7 @@ class Region:
             admin=_url("http", config.admin.host, serving.port),
             replication=_url("ws", config.replication.host, replication_port),
         )
-        await serving.start(Parts(config, addresses, engine, replication, metrics, lambda: self.state))
+        await serving.start(Parts(config, addresses, engine, replication, metrics, archivist, lambda: self.state))
         return addresses
 
     def _build_engine(self, source: PhysicalClock, events: Events) -> Engine:
@@ -129,6 +133,8 @@ class Region:
             persist=store.save_ceiling,
             drift=DriftBounds(config.clock.drift_warn_ms, config.clock.drift_park_ms),
         )
+        self._vault = archive.vault(config)
+        self._shelf = VaultShelf(self._vault)
         self._engine = engine = Engine(
             store=store,
             clock=clock,
@@ -137,6 +143,7 @@ class Region:
             rng=rng,
             events=events,
             run_commit=self._commit_elsewhere() if store.syncs_at_commit else None,
+            shelf=self._shelf,
         )
         self._started.push_async_callback(engine.close)
         return engine

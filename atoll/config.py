@@ -42,6 +42,8 @@ Account = Annotated[str, Meta(pattern=r"^[0-9]{12}$", description="an AWS accoun
 Switch = Annotated[bool, Meta(description="true or false")]
 SWITCH_WORDS: Final = {"on": True, "off": False}
 """How people write a switch too; TOML wants these in quotes."""
+BUCKETS: Final = r"^$|^[a-z0-9+]+://.*\{bucket\}"
+BUCKETS_EXPECTED: Final = "a URL with {bucket} in it, such as file:///srv/{bucket} or s3://{bucket}"
 Texts = Annotated[dict[str, str], Meta(description="names with a text each")]
 
 
@@ -116,6 +118,16 @@ class ConflictsConfig(msgspec.Struct, frozen=True, kw_only=True):
     kept_ms: PositiveMilliseconds = 7 * 24 * 60 * 60 * 1000
 
 
+class ArchiveConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How a region keeps the histories of tables with point-in-time recovery, and where exports and imports are."""
+
+    segment_ms: PositiveMilliseconds = 10 * 60 * 1000
+    buckets: Annotated[str, Meta(pattern=BUCKETS, description=BUCKETS_EXPECTED)] = ""
+    """Where the S3 buckets of exports and imports are; empty: folders in the data folder."""
+    endpoint_url: str = ""
+    """Where the object store answers; empty: where AWS's does."""
+
+
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What is logged to standard error, and how."""
 
@@ -143,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     streams: StreamsConfig = StreamsConfig()
     ttl: TtlConfig = TtlConfig()
     conflicts: ConflictsConfig = ConflictsConfig()
+    archive: ArchiveConfig = ArchiveConfig()
     log: LogConfig = LogConfig()
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from atoll.failure import RemedyError, UnreachableError
 from atoll.findings import ConflictPage, Inspection
-from atoll.report import Digest, DumpRecord, Health, PauseRequest, Status
+from atoll.report import ArchiveJob, Digest, DumpRecord, Health, PauseRequest, Status
 
 T = TypeVar("T")
 ADMIN_TIMEOUT_S: Final = 10.0
@@ -80,6 +80,10 @@ class AdminClient:
         """Return what the region holds of an item; ``parameters`` are ``at``, ``limit`` and ``search``."""
         query = urlencode({"key": key, **parameters})
         return self._get(f"/inspect/{quote(table)}?{query}", Inspection)
+
+    def archive(self) -> list[ArchiveJob]:
+        """Return the archive's jobs under way, and those that are remembered."""
+        return self._get("/archive", list[ArchiveJob])
 
     def pause(self, request: PauseRequest) -> list[str]:
         """Pause links of the region; return those that it touched, as ``source->sink``."""

@@ -152,3 +152,21 @@ class PauseRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     peer: str | None = None
     direction: Literal["in", "out", "both"] = "both"
     for_ms: int | None = None
+
+
+class ArchiveJob(msgspec.Struct, kw_only=True):
+    """One job of ``GET /archive``: a backup, deletion of one, restore, export or import."""
+
+    arn: str
+    kind: str
+    table: str
+    status: str
+    """``IN_PROGRESS``, ``COMPLETED`` or ``FAILED``."""
+    started_ms: int
+    ended_ms: int | None
+    done: int
+    """Items dealt with."""
+    total: int | None
+    """How many there are, where that is known."""
+    reason: str | None
+    """Why it failed."""

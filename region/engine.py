@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from clock import HybridLogicalClock, PhysicalClock
+from region.archive.port import Shelf
 from region.errors import AtollError, DefectError, DynamoError, InternalServerError, OperatingError, StoreError
 from region.events import Committed, Events, StoreFailed
 from region.expiry import Sweeper
@@ -72,6 +73,7 @@ class Engine:
         events: Events | None = None,
         fleet: Fleet | None = None,
         run_commit: RunCommit | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -80,6 +82,7 @@ class Engine:
         self.rng = rng
         self.events = events or Events()
         self.fleet = fleet or SoloFleet(settings.region)
+        self.shelf = shelf
         self.defect: DefectError | None = None
         self.requests = 0
         """How many operations of the API have been asked for."""
@@ -358,6 +361,7 @@ class Engine:
             catalogue=catalogue,
             reader=transaction or self.store,
             transaction=transaction,
+            shelf=self.shelf,
         )
 
 

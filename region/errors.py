@@ -133,6 +133,78 @@ class TableNotFoundError(DynamoError):
     name = "TableNotFoundException"
 
 
+class TableAlreadyExistsError(DynamoError):
+    """``TableAlreadyExistsException``: a restore's target is there already."""
+
+    name = "TableAlreadyExistsException"
+
+
+class TableInUseError(DynamoError):
+    """``TableInUseException``: the table is being created, updated or deleted."""
+
+    name = "TableInUseException"
+
+
+class BackupNotFoundError(DynamoError):
+    """``BackupNotFoundException``: no such backup, or none that can be read."""
+
+    name = "BackupNotFoundException"
+
+
+class BackupInUseError(DynamoError):
+    """``BackupInUseException``: the backup is being made, deleted or restored."""
+
+    name = "BackupInUseException"
+
+
+class ContinuousBackupsUnavailableError(DynamoError):
+    """``ContinuousBackupsUnavailableException``: the table is not in a state in which it can be backed up."""
+
+    name = "ContinuousBackupsUnavailableException"
+
+
+class PointInTimeRecoveryUnavailableError(DynamoError):
+    """``PointInTimeRecoveryUnavailableException``: the table has no point-in-time recovery."""
+
+    name = "PointInTimeRecoveryUnavailableException"
+
+
+class InvalidRestoreTimeError(DynamoError):
+    """``InvalidRestoreTimeException``: the time is outside of the table's recovery window."""
+
+    name = "InvalidRestoreTimeException"
+
+
+class InvalidExportTimeError(DynamoError):
+    """``InvalidExportTimeException``: the time is outside of the table's recovery window."""
+
+    name = "InvalidExportTimeException"
+
+
+class ExportNotFoundError(DynamoError):
+    """``ExportNotFoundException``: no such export."""
+
+    name = "ExportNotFoundException"
+
+
+class ExportConflictError(DynamoError):
+    """``ExportConflictException``: a client token comes again with another request."""
+
+    name = "ExportConflictException"
+
+
+class ImportNotFoundError(DynamoError):
+    """``ImportNotFoundException``: no such import."""
+
+    name = "ImportNotFoundException"
+
+
+class ImportConflictError(DynamoError):
+    """``ImportConflictException``: a client token comes again with another request."""
+
+    name = "ImportConflictException"
+
+
 class ResourceInUseError(DynamoError):
     """``ResourceInUseException``: the table exists already, or is being changed."""
 
@@ -253,6 +325,10 @@ class OperatingError(AtollError):
 
 class StoreError(OperatingError):
     """The storage under a replica failed: a full disk, a read error, a file that another process holds."""
+
+
+class ArchiveError(OperatingError):
+    """A file of the archive is missing, damaged, or cannot be written."""
 
 
 class ReplicationError(OperatingError):

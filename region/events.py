@@ -38,6 +38,29 @@ class BackfillFinished(Event, frozen=True):
     items: int
 
 
+class ArchiveQueued(Event, frozen=True):
+    """A backup, restore, export or import was asked for; ``kind`` and ``arn`` are those of its job."""
+
+    kind: str
+    arn: str
+
+
+class ArchiveFinished(Event, frozen=True):
+    """Such a job is done; ``items`` is how many items it has dealt with."""
+
+    kind: str
+    arn: str
+    items: int
+
+
+class ArchiveFailed(Event, frozen=True):
+    """Such a job has failed for good, or a file of the archive is damaged; ``reason`` says which and how."""
+
+    kind: str
+    arn: str
+    reason: str
+
+
 class StoreFailed(Event, frozen=True):
     """Storage refused a transaction; nothing of it was kept."""
 

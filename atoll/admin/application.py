@@ -7,6 +7,7 @@ import socket
 from aiohttp import web
 
 from atoll.admin.answers import errors
+from atoll.admin.archive import Archive
 from atoll.admin.contents import Contents
 from atoll.admin.feed import Feed
 from atoll.admin.inspector import Inspector
@@ -18,7 +19,7 @@ from atoll.admin.steering import Steering
 def application(parts: Parts) -> web.Application:
     """Return the application of one region: every room's paths."""
     made = web.Application(middlewares=[errors])
-    for room in (Overview(parts), Steering(parts), Contents(parts), Feed(parts), Inspector(parts)):
+    for room in (Overview(parts), Steering(parts), Contents(parts), Feed(parts), Inspector(parts), Archive(parts)):
         made.add_routes(room.routes())
     return made
 

@@ -9,6 +9,7 @@ from atoll.admin.answers import NotFoundError
 from atoll.config import Config
 from atoll.observability import Metrics
 from atoll.report import Addresses
+from region.archive.archivist import Archivist
 from region.engine import Engine
 from region.model.table import Table
 from replication import Replication
@@ -22,6 +23,7 @@ class Parts(NamedTuple):
     engine: Engine
     replication: Replication
     metrics: Metrics
+    archivist: Archivist
     state: Callable[[], str]
 
     def peers(self) -> list[str]:

@@ -7,6 +7,7 @@ in one or two sentences on standard error, never as a traceback.
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from typing import Final, cast
 
@@ -29,6 +30,11 @@ VERBS: Final = {
     "workload": "Use a running cluster as applications do, at a rate of your choosing.",
     "doctor": "Look for what is wrong: on this machine, in a cluster, in files.",
     "completion": "Print the completion script of a shell.",
+    "backup": "Make a backup of a table.",
+    "backups": "List the backups of a region.",
+    "restore": "Make a new table of a backup, or of the past of a table.",
+    "export": "Write a table, or what changed in it, into a bucket.",
+    "import": "Make a new table of what is in a bucket.",
 }
 
 
@@ -43,7 +49,8 @@ class Verbs(click.Group):
         """Load a verb."""
         if cmd_name not in VERBS:
             return None
-        return cast(click.Command, importlib.import_module(f"atoll.cli.{cmd_name}").command)
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        return cast(click.Command, importlib.import_module(f"atoll.cli.{module}").command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs, still without loading them."""

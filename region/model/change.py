@@ -144,6 +144,21 @@ class Grant(NamedTuple):
     request_id: str | None
 
 
+class PastChange(NamedTuple):
+    """One effective change of an item as the archive reads it from the log.
+
+    ``ms`` is when it was committed in this region, in ms since 1970; ``image`` is ``None`` for a deletion; ``hlc`` is
+    the write's own timestamp, wherever it was made.
+    """
+
+    sequence: int
+    ms: int
+    hlc: int
+    key: bytes
+    image: bytes | None
+    size: int
+
+
 class Conflict(NamedTuple):
     """A write that lost to a concurrent one, with all that is needed to explain or repair it.
 

@@ -19,13 +19,15 @@ from typing import Final, Protocol
 import msgspec
 
 from clock import HybridLogicalClock
+from region.archive.port import EmptyShelf, Shelf
 from region.errors import DefectError, ResourceNotFoundError, ValidationError
-from region.events import Event, TableChanged
+from region.events import ArchiveQueued, Event, TableChanged
 from region.expression import Condition
 from region.model import limits
 from region.model.change import CAUSE_REQUEST, Change, StoredItem
 from region.model.expiry import ExpirySettings
 from region.model.feed import ConflictSettings
+from region.model.job import Job
 from region.model.stream import StreamSettings
 from region.model.table import CREATING, DELETING, Table, TableRecord
 from region.model.values import Item
@@ -148,6 +150,7 @@ class Context:
         "request_id",
         "rng",
         "settings",
+        "shelf",
         "written",
     )
 
@@ -162,7 +165,9 @@ class Context:
         catalogue: Catalogue,
         reader: Reader,
         transaction: Transaction | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
+        self.shelf = shelf or EmptyShelf()
         self.settings = settings
         self.clock = clock
         self.now_ms = now_ms
@@ -272,6 +277,18 @@ class Context:
         self.transaction.save_table(record)
         self.written += 1
         return self.catalogue.put(record)
+
+    def save_job(self, job: Job, *, queued: bool = False) -> None:
+        """Add or replace a job of the archive; ``queued``: whoever does the work hears of it after the commit."""
+        self.transaction.archive.save_job(job)
+        self.written += 1
+        if queued:
+            self.catalogue.changes.append(ArchiveQueued(job.kind, job.arn))
+
+    def delete_job(self, arn: str) -> None:
+        """Forget a job of the archive."""
+        self.transaction.archive.delete_job(arn)
+        self.written += 1
 
     def publish_table(self, table: Table) -> None:
         """Append the table's shared settings to the change log, for the peers and for those who read the log."""

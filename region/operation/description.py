@@ -24,6 +24,8 @@ GLOBAL_TABLE_VERSION: Final = "2019.11.21"
 SETTINGS_MODE: Final = "ENABLED_WITH_OVERRIDES"
 CREATION_FAILED: Final = "CREATION_FAILED"
 REGION_DISABLED: Final = "REGION_DISABLED"
+RESTORE: Final = "restore"
+"""Under which name the ``RestoreSummary`` of a restored table stands in :attr:`LocalState.extra`."""
 
 Description = dict[str, Any]
 
@@ -244,12 +246,22 @@ def _table_class(table: Table, member: Mapping[str, Any] | None, own: Mapping[st
 def _add_rest(context: Context, answer: Description, table: Table, mine: Mapping[str, Any]) -> None:
     if table.setting(settings.SSE):
         member = table.members().get(context.settings.region) or {}
-        key = member.get("KMSMasterKeyId") or table.local.extra.get("KMSMasterKeyId") or "alias/aws/dynamodb"
-        region, account = context.settings.region, context.settings.account
-        if not key.startswith("arn:"):
-            key = f"arn:aws:kms:{region}:{account}:{key if key.startswith('alias/') else f'key/{key}'}"
-        answer["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
+        answer["SSEDescription"] = encryption(
+            context, member.get("KMSMasterKeyId") or table.local.extra.get("KMSMasterKeyId")
+        )
     class_ = _table_class(table, table.members().get(context.settings.region), mine)
     if class_:
         answer["TableClassSummary"] = class_
     answer["DeletionProtectionEnabled"] = table.local.deletion_protection
+    restored = table.local.extra.get(RESTORE)
+    if restored:
+        answer["RestoreSummary"] = restored
+
+
+def encryption(context: Context, key: str | None) -> Description:
+    """Return the ``SSEDescription`` of a table that is encrypted with a key, ``None`` for AWS's own."""
+    key = key or "alias/aws/dynamodb"
+    if not key.startswith("arn:"):
+        region, account = context.settings.region, context.settings.account
+        key = f"arn:aws:kms:{region}:{account}:{key if key.startswith('alias/') else f'key/{key}'}"
+    return {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}

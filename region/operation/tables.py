@@ -20,7 +20,7 @@ from region.model import limits, settings
 from region.model.change import Response
 from region.model.settings import Register
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, LocalState, Table
-from region.operation import options, policy_document, records, schema, tags, throughput
+from region.operation import backups, options, policy_document, records, schema, tags, throughput
 from region.operation.context import Context
 from region.operation.description import Description, describe, status_of
 from region.randomness import uuid
@@ -40,10 +40,23 @@ def create_table(context: Context, request: Request) -> Response:
         LimitExceededError: the region holds 2,500 tables.
     """
     name = context.table_name(request["TableName"])
-    values = _shared_settings(request)
-    local = _local_state(context, request)
+    values = shared_settings(request)
+    local = local_state(context, request)
     if name in context.catalogue.by_name:
         raise ResourceInUseError(f"Table already exists: {name}")
+    table = insert(context, name, values, local)
+    indexes = settings.family(table.registers, settings.INDEX)
+    return {
+        "TableDescription": describe(context, table, status=CREATING, index_status=dict.fromkeys(indexes, CREATING))
+    }
+
+
+def insert(context: Context, name: str, values: dict[str, Any], local: LocalState) -> Table:
+    """Make a table of checked settings, under a name that is free, and announce it in the change log.
+
+    Raises:
+        LimitExceededError: the region holds 2,500 tables.
+    """
     if len(context.catalogue.by_name) >= limits.TABLES_MAX:
         raise LimitExceededError(
             f"Subscriber limit exceeded: Number of tables exceeds per-account limit of {limits.TABLES_MAX}"
@@ -52,10 +65,7 @@ def create_table(context: Context, request: Request) -> Response:
     registers = {key: Register(hlc, context.settings.region, value) for key, value in _stamped(values, hlc).items()}
     table = records.insert(context, uuid(context.rng), name, registers, local)
     context.publish_table(table)
-    indexes = settings.family(table.registers, settings.INDEX)
-    return {
-        "TableDescription": describe(context, table, status=CREATING, index_status=dict.fromkeys(indexes, CREATING))
-    }
+    return table
 
 
 def describe_table(context: Context, request: Request) -> Response:
@@ -121,6 +131,7 @@ def in_use(table: Table, status: str) -> ResourceInUseError:
 
 def retire(context: Context, table: Table) -> Table:
     """Begin the end of this region's table: at once, or after the transition, in which the others see it DELETING."""
+    backups.save_last(context, table)
     end_ms = records.until(context)
     if not end_ms:
         return records.drop(context, table)
@@ -135,7 +146,7 @@ def retire(context: Context, table: Table) -> Table:
     return table
 
 
-def _shared_settings(request: Request) -> dict[str, Any]:
+def shared_settings(request: Request) -> dict[str, Any]:
     """Check a CreateTable request in AWS's order and return the registers' values."""
     options.refuse_unsupported(request, UNSUPPORTED, "CreateTable")
     missing = [name for name in ("AttributeDefinitions", "KeySchema") if request.get(name) is None]
@@ -222,7 +233,8 @@ def _definitions(definitions: list[dict[str, str]], schemas: list[list[dict[str,
     return [definition for definition in definitions if definition["AttributeName"] in used]
 
 
-def _local_state(context: Context, request: Request) -> LocalState:
+def local_state(context: Context, request: Request) -> LocalState:
+    """Check what a CreateTable request asks of this region alone, and return the new table's local state."""
     given = tags.checked(request.get("Tags") or ())
     end_ms = records.until(context)
     key = (request.get("SSESpecification") or {}).get("KMSMasterKeyId")

@@ -32,6 +32,8 @@ DAY_MS: Final = 86_400_000
 
 Value = dict[str, Any]
 
+NO_LIMITS: Final = {"MaxReadRequestUnits": UNLIMITED, "MaxWriteRequestUnits": UNLIMITED}
+
 
 def check_table_billing(mode: str, provisioned: Mapping[str, int] | None) -> None:
     """Check a table's billing mode against its ``ProvisionedThroughput``."""
@@ -146,7 +148,7 @@ def provisioned_value(
 
 def on_demand_value(old: Mapping[str, Any] | None, new: Mapping[str, int], hlc: int) -> Value:
     """Return the stored form of on-demand limits: what the request leaves out stays."""
-    value: Value = {"MaxReadRequestUnits": UNLIMITED, "MaxWriteRequestUnits": UNLIMITED, "ReadHlc": 0, **(old or {})}
+    value: Value = {**NO_LIMITS, "ReadHlc": 0, **(old or {})}
     value.update(new)
     if "MaxReadRequestUnits" in new:
         value["ReadHlc"] = hlc

@@ -77,3 +77,32 @@ def reading(doing: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[C
         return guarded
 
     return decorate
+
+
+class _Breakable(_Placed, Protocol):
+    def touch(self) -> None: ...
+
+    def broken_by(self, error: BaseException) -> BaseException: ...
+
+
+W = TypeVar("W", bound=_Breakable)
+
+
+def writing(doing: str) -> Callable[[Callable[Concatenate[W, P], R]], Callable[Concatenate[W, P], R]]:
+    """Decorate a method that writes: it refuses a broken transaction, and breaks the transaction where it fails."""
+
+    def decorate(method: Callable[Concatenate[W, P], R]) -> Callable[Concatenate[W, P], R]:
+        @wraps(method)
+        def guarded(self: W, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            self.touch()
+            try:
+                return method(self, *args, **kwargs)
+            except apsw.Error as error:
+                raise self.broken_by(failure(error, doing, self.where)) from error
+            except BaseException as error:
+                self.broken_by(error)
+                raise
+
+        return guarded
+
+    return decorate

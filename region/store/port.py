@@ -20,15 +20,74 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, StoredItem
+from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, PastChange, StoredItem
 from region.model.client_token import ClientToken
+from region.model.job import ArchiveFile, Job
 from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
 
 
+class ArchiveRecords(Protocol):
+    """What the archive keeps in the store: jobs, and which files hold the history of tables."""
+
+    def job(self, arn: str) -> Job | None:
+        """Return a job by its ARN."""
+
+    def jobs(self, *kinds: str) -> list[Job]:
+        """Return the jobs of some kinds, or all, in the order of their ARNs."""
+
+    def files(self, table_uid: str) -> list[ArchiveFile]:
+        """Return the files of a table's history, in the order of what they reach up to, a segment before its base."""
+
+    def archived_tables(self) -> list[str]:
+        """Return the uids of the tables that have a history."""
+
+    def log_floor(self) -> int | None:
+        """Return the sequence after which the log holds changes that no archive file has yet, ``None`` for no need.
+
+        Whoever truncates the log keeps everything after it.
+        """
+
+
+class ArchiveWriter(ArchiveRecords, Protocol):
+    """The same within the open transaction, which can write it."""
+
+    def save_job(self, job: Job) -> None:
+        """Add or replace a job."""
+
+    def delete_job(self, arn: str) -> None:
+        """Forget a job."""
+
+    def save_file(self, file: ArchiveFile) -> None:
+        """Add or replace a file of a table's history."""
+
+    def delete_file(self, file: ArchiveFile) -> None:
+        """Forget a file of a table's history."""
+
+
+class Snapshot(Protocol):
+    """One table as of one commit. One thread at a time may use it; it is closed as soon as it is not needed."""
+
+    head: int
+    """The sequence of the last record of the log that the snapshot includes."""
+
+    def items(self, after: bytes, limit: int) -> Sequence[tuple[bytes, bytes, int]]:
+        """Return up to ``limit`` live items with ``key > after`` in key order: key, image, size."""
+
+    def changes(self, after: int, limit: int) -> Sequence[PastChange]:
+        """Return up to ``limit`` effective changes of the table with ``sequence > after``, in order."""
+
+    def close(self) -> None:
+        """Let go of the view. May be called again."""
+
+
 class Reader(Protocol):
     """What can be read of a replica."""
+
+    @property
+    def archive(self) -> ArchiveRecords:
+        """What the archive keeps here."""
 
     def get(self, table: Table, key: bytes) -> StoredItem | None:
         """Return the item or tombstone under a primary key."""
@@ -109,6 +168,10 @@ class Reader(Protocol):
 
 class Transaction(Reader, Protocol):
     """The one open transaction. Reads see its own writes."""
+
+    @property
+    def archive(self) -> ArchiveWriter:
+        """What the archive keeps here, to be written too."""
 
     def put(self, change: Change) -> int:
         """Write one item change: item row, index entries, log record. Return its sequence.
@@ -199,6 +262,12 @@ class Store(Reader, Protocol):
 
     def save_ceiling(self, hlc: int) -> None:
         """Persist a clock ceiling: within the open transaction, or at once when none is open."""
+
+    def snapshot(self, table: Table, *, items: bool = False, changes_after: int | None = None) -> Snapshot:
+        """Return a view of one table as of the last commit, for reading beside everything else.
+
+        ``items`` and ``changes_after`` say what will be read: the items, or the changes after a sequence.
+        """
 
     def begin(self) -> Transaction:
         """Open the transaction. There is at most one."""

@@ -21,6 +21,7 @@ from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
 from region.store import codec, feed, log
+from region.store.archive import ArchiveRecords
 from region.store.failure import failure, reading
 from region.store.state import State
 
@@ -38,6 +39,8 @@ class SqliteReader:
     def __init__(self, cursor: apsw.Cursor, state: State, where: str) -> None:
         self.connection = cursor.connection
         self.where = where
+        self.archive = ArchiveRecords(cursor, where)
+        """What the archive keeps in the file."""
         self._state = state
         self._execute = cursor.execute
 

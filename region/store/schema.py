@@ -106,7 +106,18 @@ _CONFLICT_FACTS: Final = (
     "UPDATE conflicts SET recorded_ms = max(winner_hlc, loser_hlc) >> 16",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS, _CONFLICT_FACTS)
+_ARCHIVE: Final = (
+    "CREATE TABLE jobs (arn TEXT PRIMARY KEY, kind TEXT NOT NULL, record TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE archive_files (
+        table_uid TEXT NOT NULL,
+        base INTEGER NOT NULL,
+        upto INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (table_uid, base, upto)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS, _CONFLICT_FACTS, _ARCHIVE)
 """Statements by layout: the first makes layout 1 of an empty file, the next makes layout 2 of that, and so on."""
 
 VERSION: Final = len(MIGRATIONS)

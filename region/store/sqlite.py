@@ -30,9 +30,11 @@ from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem
 from region.model.table import Index, Table, TableRecord
 from region.randomness import Rng
 from region.store import opening
+from region.store.archive import ArchiveRecords
 from region.store.failure import failure
 from region.store.lock import FileLock
 from region.store.reader import BesideReader, SqliteReader
+from region.store.snapshot import FileSnapshot, MemorySnapshot
 from region.store.state import State
 from region.store.transaction import SqliteTransaction
 
@@ -191,6 +193,20 @@ class SqliteStore:
                 raise DefectError("a database in memory is read from outside of its open transaction")
             self._beside = BesideReader(opening.connect_reader(self._path).cursor(), self._state, self.where)
         return self._beside
+
+    @property
+    def archive(self) -> ArchiveRecords:
+        """What the archive keeps in the file, as of the last commit."""
+        return self._reader().archive
+
+    def snapshot(
+        self, table: Table, *, items: bool = False, changes_after: int | None = None
+    ) -> FileSnapshot | MemorySnapshot:
+        """Return a view of one table as of the last commit, for reading beside everything else."""
+        if self._path is None:
+            require(not self._open, "a snapshot of a database in memory is taken inside of a transaction")
+            return MemorySnapshot(self._connection, table, items=items, changes_after=changes_after)
+        return FileSnapshot(opening.connect_reader(self._path), table, self.where)
 
     def get(self, table: Table, key: bytes) -> StoredItem | None:
         """Return the item or tombstone under a primary key."""

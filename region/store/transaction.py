@@ -10,9 +10,7 @@ may take the error for one that had no effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 import apsw
 
@@ -36,14 +34,12 @@ from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
 from region.store import codec, expiry, feed, log, schema
+from region.store.archive import ArchiveWriter
 from region.store.catalogue import CatalogueWriter
-from region.store.failure import failure, reading
+from region.store.failure import failure, reading, writing
 from region.store.index import IndexWriter
 from region.store.reader import SqliteReader
 from region.store.state import State
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 BACKFILL_BYTES: Final = limits.MIB
 """How many bytes of images a backfill reads in one call."""
@@ -69,36 +65,14 @@ _FORGET_CLIENT_TOKENS: Final = (
 """A few for each that is saved: nobody waits for a purge, and the table stays bounded."""
 
 
-def _writing(
-    doing: str,
-) -> Callable[[Callable[Concatenate[SqliteTransaction, P], R]], Callable[Concatenate[SqliteTransaction, P], R]]:
-    """Decorate a method that writes: it refuses a broken transaction, and breaks the transaction where it fails."""
-
-    def decorate(
-        method: Callable[Concatenate[SqliteTransaction, P], R],
-    ) -> Callable[Concatenate[SqliteTransaction, P], R]:
-        @wraps(method)
-        def guarded(self: SqliteTransaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            self.check()
-            self.dirty = True
-            try:
-                return method(self, *args, **kwargs)
-            except apsw.Error as error:
-                raise self.broken_by(failure(error, doing, self.where)) from error
-            except BaseException as error:
-                self.broken_by(error)
-                raise
-
-        return guarded
-
-    return decorate
-
-
 class SqliteTransaction(SqliteReader):
     """The open transaction of a store. One object serves one transaction after another; reads see its own writes."""
 
+    archive: ArchiveWriter
+
     def __init__(self, cursor: apsw.Cursor, state: State, where: str) -> None:
         super().__init__(cursor, state, where)
+        self.archive = ArchiveWriter(cursor, where, self.touch, self.broken_by)
         self.dirty = False
         """Whether there is anything to commit."""
         self._broken: BaseException | None = None
@@ -117,12 +91,17 @@ class SqliteTransaction(SqliteReader):
         if self._broken is not None:
             raise StoreError("the transaction has failed and can only be rolled back") from self._broken
 
+    def touch(self) -> None:
+        """Begin a write: refuse a broken transaction, and remember that there is something to commit."""
+        self.check()
+        self.dirty = True
+
     def broken_by(self, error: BaseException) -> BaseException:
         """Mark the transaction as broken by an error, and return the error."""
         self._broken = error
         return error
 
-    @_writing("saving the counters")
+    @writing("saving the counters")
     def flush(self) -> None:
         """Write what was kept in memory; the last step before COMMIT."""
         for number, counter in self._counters.items():
@@ -182,12 +161,12 @@ class SqliteTransaction(SqliteReader):
             self.broken_by(error)
             raise
 
-    @_writing("loading an item")
+    @writing("loading an item")
     def load(self, change: Change) -> None:
         """Write one item change without a log record: item row and index entries."""
         self._store(change)
 
-    @_writing("amending a version")
+    @writing("amending a version")
     def amend_version(self, table: Table, key: bytes, version: Version) -> None:
         """Replace the version of an item or tombstone whose image stays."""
         packed = codec.pack_vector(version.vector) if version.vector else None
@@ -256,7 +235,7 @@ class SqliteTransaction(SqliteReader):
             expiry.follow(execute, plan.expiry, change)
         return old_image
 
-    @_writing("writing a table's settings")
+    @writing("writing a table's settings")
     def log_table(self, table: Table, registers: Registers, version: Version) -> int:
         """Append a log record that carries the table's shared settings. Return its sequence."""
         require(
@@ -286,22 +265,22 @@ class SqliteTransaction(SqliteReader):
 
     # The catalogue.
 
-    @_writing("creating a table")
+    @writing("creating a table")
     def insert_table(self, record: TableRecord) -> TableRecord:
         """Create a table with its indexes; return the record with the numbers that the store has given it."""
         return self._catalogue.insert(record)
 
-    @_writing("saving a table")
+    @writing("saving a table")
     def save_table(self, record: TableRecord) -> None:
         """Replace the record of a table; create and drop storage of indexes to match."""
         self._catalogue.save(record)
 
-    @_writing("dropping a table")
+    @writing("dropping a table")
     def drop_table(self, record: TableRecord) -> None:
         """Delete all storage of a table; its record stays, marked ``dropped``."""
         self._catalogue.drop(record)
 
-    @_writing("separating a table")
+    @writing("separating a table")
     def separate_table(self, left: TableRecord, kept: TableRecord) -> TableRecord:
         """Give a table's storage another uid: ``kept`` has it from here on, ``left`` is dropped with the old one.
 
@@ -310,12 +289,12 @@ class SqliteTransaction(SqliteReader):
         self._separated = True
         return self._catalogue.separate(left, kept, self._head)
 
-    @_writing("numbering an index")
+    @writing("numbering an index")
     def next_index_id(self) -> int:
         """Return a number for a new index, never used before in this file."""
         return self._catalogue.allocate()
 
-    @_writing("filling an index")
+    @writing("filling an index")
     def backfill(self, table: Table, index: Index, after: bytes, limit: int) -> bytes | None:
         """Index up to ``limit`` base items, tombstones counted, with ``key > after``; return the last key done.
 
@@ -336,7 +315,7 @@ class SqliteTransaction(SqliteReader):
                 return last
         return None
 
-    @_writing("building the index of expiries")
+    @writing("building the index of expiries")
     def fill_expiries(self, table: Table, after: bytes, limit: int) -> bytes | None:
         """Enter up to ``limit`` items, tombstones counted, with ``key > after`` into a table's index of expiries.
 
@@ -368,12 +347,12 @@ class SqliteTransaction(SqliteReader):
 
     # What replication keeps.
 
-    @_writing("saving a cursor")
+    @writing("saving a cursor")
     def save_cursor(self, cursor: Cursor) -> None:
         """Remember how far an origin's log has been applied."""
         self._execute(_SAVE_CURSOR, tuple(cursor))
 
-    @_writing("recording a conflict")
+    @writing("recording a conflict")
     def record_conflict(self, conflict: Conflict, *, kept: int, since_ms: int) -> int:
         """Keep the loser of a conflict durably, and let some of those beyond the bounds go; return its number."""
         number: int = self._execute(feed.INSERT, codec.conflict_row(conflict)).get
@@ -388,13 +367,13 @@ class SqliteTransaction(SqliteReader):
         row: tuple[Any, ...] | None = self._execute(_CLIENT_TOKEN, (token,)).fetchone()
         return None if row is None else ClientToken(*row)
 
-    @_writing("saving a client request token")
+    @writing("saving a client request token")
     def save_client_token(self, client_token: ClientToken, now_ms: int) -> None:
         """Remember a client request token, in place of what it stood for before; forget some that have expired."""
         self._execute(_SAVE_CLIENT_TOKEN, tuple(client_token))
         self._execute(_FORGET_CLIENT_TOKENS, (now_ms,))
 
-    @_writing("saving settings of the file")
+    @writing("saving settings of the file")
     def save_meta(self, name: str, value: str) -> None:
         """Set a value of this database file."""
         self._execute(schema.SAVE_META, (name, value))

@@ -21,6 +21,13 @@ PROMISES = {
         "eu-west-1       a coconut, shipped",
         "ap-northeast-1  a coconut, shipped",
     ],
+    "undo_a_bad_deploy.py": [
+        "Before the deploy: coconut 3, mango 2, papaya 4",
+        "After the deploy:  coconut 3, mango 0",
+        "Restored:          coconut 3, mango 2, papaya 4",
+        "The deploy changed mango: 2 -> 0",
+        "The deploy changed papaya: 4 -> gone",
+    ],
     "partition_and_heal.py": [
         "Before: both regions have 10 coconuts.",
         "us-east-1 sells 3 and has 7 left.",

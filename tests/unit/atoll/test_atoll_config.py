@@ -141,6 +141,6 @@ def test_every_setting_has_a_variable_of_its_own() -> None:
 
 
 def shown(default: Any) -> str:
-    if default == {}:
+    if default in ({}, ""):
         return "none"
     return default if isinstance(default, str) else msgspec.json.encode(default).decode()

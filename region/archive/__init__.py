@@ -1,0 +1,1 @@
+"""The archive of a region: backups, restores, point-in-time recovery, export and import."""
