@@ -210,7 +210,7 @@ async def test_an_unknown_target_is_an_unknown_operation(target: str) -> None:
 
 async def test_an_operation_of_the_model_that_is_not_built_is_unknown() -> None:
     async with connected() as (_server, client):
-        assert (await client.ask("ImportTable")).type == "UnknownOperationException"
+        assert (await client.ask("SearchVectors")).type == "UnknownOperationException"
 
 
 async def test_without_a_target_the_content_type_decides_the_form_of_the_refusal() -> None:
