@@ -62,6 +62,12 @@ def partition(hash_values: tuple[AttributeValue, ...]) -> bytes:
 
 def primary(hash_value: AttributeValue, range_value: AttributeValue) -> bytes:
     """Return the key of an item with one hash and one range attribute, as nearly all have."""
+    hash_text: str | None = hash_value.get("S")
+    range_text: str | None = range_value.get("S")
+    if hash_text is not None and range_text is not None and "\x00" not in hash_text and "\x00" not in range_text:
+        # Two strings without zeros are what nearly every key is made of: half the time of the general way.
+        encoded = hash_text.encode() + _END
+        return blake2b(encoded, digest_size=HASH_BYTES).digest() + encoded + range_text.encode() + _END
     encoded = encode(hash_value)
     return blake2b(encoded, digest_size=HASH_BYTES).digest() + encoded + encode(range_value)
 

@@ -114,26 +114,27 @@ def index_of(request: dict[str, Any], table: Table) -> Index | None:
 
 def read(context: Context, request: dict[str, Any], range_: Range, shape: Shape) -> Response:
     """Read one page and build the whole answer."""
-    consumption = Consumption(range_.table, request["TableName"])
+    mode: str = request.get("ReturnConsumedCapacity") or "NONE"
+    reported = mode != "NONE"
+    consumption = Consumption(range_.table, request["TableName"]) if reported or shape.fetch_base else None
     consistent = bool(request.get("ConsistentRead"))
     limit = request.get("Limit")
-    if shape.fetch_base:
+    if consumption is not None and shape.fetch_base:
         entries, items, more = _fetch(context, range_, limit, shape, consumption, consistent=consistent)
     else:
         entries, more = _take(context, range_, limit)
         items = _select(entries, shape)
-    size = sum([entry.size for entry in entries])
-    if range_.index is None:
-        consumption.table_units = read_units(size, consistent=consistent)
-    else:
-        consumption.add_index(range_.index, read_units(size, consistent=consistent))
     response: Response = {"Count": len(items), "ScannedCount": len(entries)}
     if not shape.count_only:
         response["Items"] = items
     if more:
         response["LastEvaluatedKey"] = _key_of(range_, images.decode(entries[-1].image))
-    mode = request.get("ReturnConsumedCapacity")
-    if mode is not None and mode != "NONE":
+    if consumption is not None and reported:
+        units = read_units(sum([entry.size for entry in entries]), consistent=consistent)
+        if range_.index is None:
+            consumption.table_units = units
+        else:
+            consumption.add_index(range_.index, units)
         response["ConsumedCapacity"] = consumption.report(mode)
     return response
 

@@ -52,13 +52,13 @@ class Answers:
         self._id_prefix = rng.token(_PREFIX_BYTES).upper()
         self._numbers = count(1)
         self._date = ""
-        self._head = ""
+        self._head = b""
         self.tick()
 
     def tick(self) -> None:
         """Read the clock; to be called about once a second."""
         self._date = formatdate(self._now_ms() / 1000, usegmt=True)
-        self._head = self._make_head(HTTPStatus.OK, JSON_TYPE)
+        self._head = self._make_head(HTTPStatus.OK, JSON_TYPE).encode("latin-1")
 
     def request_id(self) -> str:
         """Return a new request id: 52 upper-case letters and digits."""
@@ -66,9 +66,8 @@ class Answers:
 
     def success(self, request_id: str, body: bytes, extra: str = "") -> bytes:
         """Return the answer of an operation. ``extra`` are further header lines, each with its line end."""
-        return (
-            f"{self._head}{request_id}\r\nx-amz-crc32: {zlib.crc32(body)}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
-        ).encode("latin-1") + body
+        rest = f"{request_id}\r\nx-amz-crc32: {zlib.crc32(body)}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+        return b"".join((self._head, rest.encode("latin-1"), body))
 
     def compressed(self, request_id: str, body: bytes, extra: str = "") -> bytes:
         """Return the answer of an operation, compressed where that pays, to a client that accepts gzip."""

@@ -54,20 +54,18 @@ class Door(Protocol):
 class Route:
     """Where the requests of one target go."""
 
-    __slots__ = ("_check", "operation", "shape", "statistics")
+    __slots__ = ("check", "operation", "shape", "statistics")
 
     def __init__(self, spec: OperationSpec, operation: Operation, statistics: OperationStatistics) -> None:
         self.shape = input_shape(spec)
         self.operation = operation
         self.statistics = statistics
-        self._check: Check | None = None
+        self.check: Check = self._first_check
 
-    @property
-    def check(self) -> Check:
-        """The operation's fast check, compiled at its first request."""
-        if self._check is None:
-            self._check = compile_check(self.shape)
-        return self._check
+    def _first_check(self, value: Any) -> bool:
+        """Compile the operation's fast check at its first request, and put it in the place of this one."""
+        self.check = compile_check(self.shape)
+        return self.check(value)
 
 
 class Dispatcher:
