@@ -63,7 +63,7 @@ class RecordView:
         change["SizeBytes"] = size
         change["StreamViewType"] = self._view_type
         shown: dict[str, Any] = {
-            "eventID": self._event_id(record.sequence),
+            "eventID": event_id(self._arn, record.sequence),
             "eventName": EVENT_NAMES[record.effect],
             "eventVersion": EVENT_VERSION,
             "eventSource": EVENT_SOURCE,
@@ -74,5 +74,7 @@ class RecordView:
             shown["userIdentity"] = EXPIRY_IDENTITY
         return shown
 
-    def _event_id(self, sequence: int) -> str:
-        return blake2b(f"{self._arn}/{sequence}".encode(), digest_size=_EVENT_ID_BYTES).hexdigest()
+
+def event_id(arn: str, sequence: int) -> str:
+    """Return the id of a stream's record, which is always the same for the same record."""
+    return blake2b(f"{arn}/{sequence}".encode(), digest_size=_EVENT_ID_BYTES).hexdigest()

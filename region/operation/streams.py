@@ -3,11 +3,11 @@
 What: reads of the change log, one table and one shard at a time. Everything that was applied here appears, whether it
 was written here or came from a peer, in the order in which it was committed here.
 
-Invariants: none of these needs the writer. A call looks at a bounded stretch of the log, and hands back an iterator
-that goes on where it stopped; so a page may be empty and yet not the last, as AWS says of its own. What is trimmed
-is a prefix of a shard: a closed shard as a whole, 24 hours after it closed; before that, everything up to the last
-record that was written in this region more than 24 hours ago. The timestamp of a record from a peer does not count,
-because it may have arrived long after it was written, and a consumer must have its day to read it.
+A replicated table has a second stream, of its conflicts (``region.operation.stream_conflicts``). Who lists the streams
+of that table finds it last; who lists all streams does not, and reads what AWS would have shown.
+
+Invariants: none of these needs the writer. What a shard holds is the business of its tape: the change log, or the
+conflict feed.
 
 Source: AWS API reference of DynamoDB Streams; messages as AWS and DynamoDB Local send them.
 """
@@ -20,23 +20,21 @@ from typing import Any, Final
 
 from region.errors import ExpiredIteratorError, ResourceNotFoundError, TrimmedDataAccessError, ValidationError
 from region.model import stream as streams
-from region.model.change import LogRecord, Response
+from region.model.change import Response
 from region.model.stream import Shard, Stream
 from region.model.table import Table
 from region.model.values import INVALID
-from region.operation import stream_iterators
+from region.operation import stream_conflicts, stream_iterators
 from region.operation.context import Context, arn
+from region.operation.stream_conflicts import ConflictTape
 from region.operation.stream_iterators import ShardIterator
-from region.operation.stream_records import RecordView
-
-EXAMINED_MAX: Final = 10_000
-"""How many records of the whole region's log one call looks at: a few milliseconds' worth."""
+from region.operation.stream_log import TRIMMED, LogTape
 
 _ARN: Final = re.compile(r"arn:[^:]+:dynamodb:([^:]*):([^:]*):table/([^/]+)/stream/([^/]+)")
 _SEQUENCE_NUMBER: Final = re.compile(r"\d{1,40}", re.ASCII)
-_TRIMMED: Final = "The data you are trying to access has been trimmed"
 
 Request = dict[str, Any]
+Tape = LogTape | ConflictTape
 
 
 def list_streams(context: Context, request: Request) -> Response:
@@ -52,6 +50,8 @@ def list_streams(context: Context, request: Request) -> Response:
         for stream in table.local.streams
         if not stream.expired(now_ms)
     )
+    if name is not None and (table := context.catalogue.by_name.get(name)) is not None and table.replicated:
+        found.append((name, stream_conflicts.label_of(table)))
     rest = [each for each in found if start is None or each > start]
     page = [
         {"StreamArn": _stream_arn(context, table, label), "TableName": table, "StreamLabel": label}
@@ -113,16 +113,17 @@ def get_shard_iterator(context: Context, request: Request) -> Response:
         raise ResourceNotFoundError("Requested resource not found: Shard does not exist")
     kind = request["ShardIteratorType"]
     _check_position(request, kind)
+    tape = _tape(context, table, stream)
     iterator = ShardIterator(_stream_arn(context, table.name, stream.label), shard.number, shard.after, now_ms)
     if kind == "TRIM_HORIZON":
         iterator = iterator._replace(from_horizon=True)
     elif kind == "LATEST":
-        iterator = iterator._replace(after=_end(context, shard))
+        iterator = iterator._replace(after=tape.end(shard))
     elif kind == "AT_TIMESTAMP":
         iterator = iterator._replace(from_horizon=True, from_ms=_from_ms(request["Timestamp"], now_ms))
     else:
-        iterator = iterator._replace(after=_after(context, shard, kind, request["SequenceNumber"]))
-        _read(context, table, shard, iterator, now_ms, limit=1)
+        iterator = iterator._replace(after=_after(tape, shard, kind, request["SequenceNumber"]))
+        tape.read(shard, iterator, now_ms, limit=1)
     return {"ShardIterator": stream_iterators.encode(iterator)}
 
 
@@ -141,75 +142,11 @@ def get_records(context: Context, request: Request) -> Response:
         raise ExpiredIteratorError("The provided iterator exceeds the maximum age allowed.")
     table, stream = _find(context, iterator.arn, "Stream does not exist")
     shard = _shard_of(stream, iterator, now_ms)
-    records, following = _read(context, table, shard, iterator, now_ms, limit=limit)
-    view = RecordView(context.settings.region, iterator.arn, table, stream)
-    answer: Response = {"Records": [view.show(record) for record in records]}
+    records, following = _tape(context, table, stream).read(shard, iterator, now_ms, limit=limit)
+    answer: Response = {"Records": records}
     if shard.upto is None or following.after < shard.upto:
         answer["NextShardIterator"] = stream_iterators.encode(following)
     return answer
-
-
-# Reading.
-
-
-def _read(
-    context: Context, table: Table, shard: Shard, iterator: ShardIterator, now_ms: int, *, limit: int
-) -> tuple[list[LogRecord], ShardIterator]:
-    """Return up to ``limit`` records behind an iterator, and the iterator behind them."""
-    end = _end(context, shard)
-    after, tail = iterator.after, context.reader.log_tail()
-    if after < tail:
-        if not iterator.from_horizon:
-            raise TrimmedDataAccessError(_TRIMMED)
-        after = min(tail, end)
-    records, reached = context.reader.read_changes(
-        table.uid,
-        after,
-        min(end, after + EXAMINED_MAX),
-        hashes=shard.hashes,
-        limit=limit,
-        bytes_max=streams.RECORD_BYTES_MAX,
-    )
-    records, from_horizon = _untrimmed(context, shard, iterator, records, now_ms)
-    from_ms = iterator.from_ms
-    if from_ms:
-        first = next((i for i, record in enumerate(records) if _written_ms(record) >= from_ms), None)
-        records = [] if first is None else records[first:]
-        from_ms = from_ms if first is None else 0
-    # The end may lie before the iterator's own position: a closed shard was asked for what follows its last number.
-    following = iterator._replace(
-        after=max(reached, iterator.after), issued_ms=now_ms, from_horizon=from_horizon, from_ms=from_ms
-    )
-    return records, following
-
-
-def _untrimmed(
-    context: Context, shard: Shard, iterator: ShardIterator, records: list[LogRecord], now_ms: int
-) -> tuple[list[LogRecord], bool]:
-    """Return what of the records is within the retention, and whether trimmed ones may still follow.
-
-    Raises:
-        TrimmedDataAccessError: there are trimmed ones, and the iterator points at them.
-    """
-    horizon_ms = now_ms - streams.RETENTION_MS
-    if shard.opened_ms > horizon_ms:
-        return records, False
-    # This region's own timestamps rise with the sequence, so one look at each of its records finds the prefix.
-    own = [i for i, record in enumerate(records) if record.version.origin == context.settings.region]
-    trimmed = [i for i in own if _written_ms(records[i]) < horizon_ms]
-    if trimmed and not iterator.from_horizon:
-        raise TrimmedDataAccessError(_TRIMMED)
-    kept = records[trimmed[-1] + 1 :] if trimmed else records
-    return kept, iterator.from_horizon and len(own) == len(trimmed)
-
-
-def _written_ms(record: LogRecord) -> int:
-    return record.version.hlc >> 16
-
-
-def _end(context: Context, shard: Shard) -> int:
-    """Return the last sequence that can be read of a shard now."""
-    return context.reader.log_head() if shard.upto is None else shard.upto
 
 
 # Finding.
@@ -230,10 +167,20 @@ def _find(context: Context, name: str, problem: str) -> tuple[Table, Stream]:
     if (region, account) == (context.settings.region, context.settings.account):
         now_ms = context.now_ms()
         for table in _named(context, table_name):
+            if table.replicated and label == stream_conflicts.label_of(table):
+                return table, stream_conflicts.stream_of(context, table)
             for stream in table.local.streams:
                 if stream.label == label and not stream.expired(now_ms):
                     return table, stream
     raise ResourceNotFoundError(f"Requested resource not found: {problem}")
+
+
+def _tape(context: Context, table: Table, stream: Stream) -> Tape:
+    """Return what the records of a stream are read from."""
+    name = _stream_arn(context, table.name, stream.label)
+    if stream_conflicts.is_label(stream.label):
+        return ConflictTape(context, table, name)
+    return LogTape(context, table, stream, name)
 
 
 def _named(context: Context, name: str) -> Iterable[Table]:
@@ -250,7 +197,7 @@ def _shard_of(stream: Stream, iterator: ShardIterator, now_ms: int) -> Shard:
     shard = next((each for each in stream.readable(now_ms) if each.number == iterator.number), None)
     if shard is None:
         if iterator.number <= stream.shards[-1].number:
-            raise TrimmedDataAccessError(_TRIMMED)
+            raise TrimmedDataAccessError(TRIMMED)
         raise ResourceNotFoundError("Invalid ShardId in ShardIterator")
     if iterator.after < shard.after:
         raise ValidationError("Invalid ShardIterator")
@@ -296,10 +243,10 @@ def _check_position(request: Request, kind: str) -> None:
         raise ValidationError(f"{INVALID}Invalid Timestamp")
 
 
-def _after(context: Context, shard: Shard, kind: str, number: str) -> int:
+def _after(tape: Tape, shard: Shard, kind: str, number: str) -> int:
     """Return the position of a sequence number, which must be one that the shard holds or could have held."""
     sequence = int(number)
-    if not shard.starting <= sequence <= max(_end(context, shard), shard.starting):
+    if not shard.starting <= sequence <= max(tape.end(shard), shard.starting):
         raise ValidationError("Invalid SequenceNumber for the shard")
     return sequence if kind == "AFTER_SEQUENCE_NUMBER" else sequence - 1
 

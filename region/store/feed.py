@@ -21,6 +21,7 @@ TRIM: Final = (
 )
 HEAD: Final = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'conflicts'), 0)"
 FIRST: Final = "SELECT min(number) FROM conflicts WHERE recorded_ms >= ?"
+LAST_OF_TABLE: Final = "SELECT coalesce(max(number), 0) FROM conflicts WHERE table_uid = ?"
 
 
 def read(*, by_table: bool, by_key: bool) -> str:

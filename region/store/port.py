@@ -156,10 +156,11 @@ class Reader(Protocol):
         With ``table_uid`` those of one table, with ``key`` too those of one of its items.
         """
 
-    def conflict_range(self, since_ms: int = 0) -> tuple[int, int]:
+    def conflict_range(self, since_ms: int = 0, *, table_uid: str | None = None) -> tuple[int, int]:
         """Return the number before the first conflict recorded at ``since_ms`` or later, and the last number given.
 
-        Numbers are dense: the first of the two is how many have been dropped.
+        Numbers are dense: the first of the two is how many have been dropped. With ``table_uid`` the last one is the
+        table's.
         """
 
     def meta(self, name: str) -> str | None:

@@ -222,9 +222,10 @@ class SqliteReader:
         return [codec.conflict_of(row) for row in self._execute(statement, (after, since_ms, *filters, limit))]
 
     @reading("reading conflicts")
-    def conflict_range(self, since_ms: int = 0) -> tuple[int, int]:
+    def conflict_range(self, since_ms: int = 0, *, table_uid: str | None = None) -> tuple[int, int]:
         """Return the number before the first conflict recorded at ``since_ms`` or later, and the last number given."""
-        head: int = self._execute(feed.HEAD).get
+        last = (feed.HEAD, ()) if table_uid is None else (feed.LAST_OF_TABLE, (table_uid,))
+        head: int = self._execute(*last).get
         first: int | None = self._execute(feed.FIRST, (since_ms,)).get
         return (head if first is None else first - 1), head
 

@@ -278,9 +278,9 @@ class SqliteStore:
         """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest first."""
         return self._reader().conflicts(after, limit, table_uid=table_uid, key=key, since_ms=since_ms)
 
-    def conflict_range(self, since_ms: int = 0) -> tuple[int, int]:
+    def conflict_range(self, since_ms: int = 0, *, table_uid: str | None = None) -> tuple[int, int]:
         """Return the number before the first conflict recorded at ``since_ms`` or later, and the last number given."""
-        return self._reader().conflict_range(since_ms)
+        return self._reader().conflict_range(since_ms, table_uid=table_uid)
 
     def meta(self, name: str) -> str | None:
         """Return a value of this database file (``epoch``, ``region``, …)."""

@@ -9,6 +9,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 from settled import Run
 
@@ -119,6 +120,38 @@ def test_server_sent_events_bring_what_was_and_go_on_behind_the_last_id(cluster:
         connection.close()
         assert lines[:2] == [f"id: {expected}", "event: conflict"]
         assert json.loads(lines[2].removeprefix("data: "))["table"] == table
+
+
+def test_a_consumer_of_streams_reads_what_was_lost_from_the_stream_of_conflicts(cluster: Cluster, table: str) -> None:
+    here, there = grant_twice(cluster, table)
+    (entry,) = all_of(cluster, table)
+    for region in (here, there):
+        client = boto3.client(
+            "dynamodbstreams",
+            endpoint_url=cluster.endpoint(region),
+            region_name=region,
+            aws_access_key_id="a",
+            aws_secret_access_key="a",
+        )
+        stream = client.list_streams(TableName=table)["Streams"][-1]
+        assert stream["StreamLabel"].startswith("conflicts-")
+        described = client.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]
+        assert described["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+        (shard,) = described["Shards"]
+        iterator = client.get_shard_iterator(
+            StreamArn=stream["StreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        page = client.get_records(ShardIterator=iterator)
+        (record,) = page["Records"]
+        assert record["eventName"] == "MODIFY"
+        assert record["dynamodb"]["OldImage"] == holder(entry.loser.origin)
+        assert record["dynamodb"]["NewImage"] == holder(entry.winner.origin)
+        facts = json.loads(record["userIdentity"]["PrincipalId"])
+        assert facts["doubleGrant"]
+        assert facts["loser"]["requestId"] == entry.loser.request_id
+        assert client.get_records(ShardIterator=page["NextShardIterator"])["Records"] == []
+        latest = cluster.client(region).describe_table(TableName=table)["Table"].get("LatestStreamArn")
+        assert latest != stream["StreamArn"]
 
 
 def test_inspect_shows_what_each_region_holds_and_held_before_with_one_history(

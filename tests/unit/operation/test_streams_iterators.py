@@ -33,7 +33,7 @@ from region.errors import (
 )
 from region.model.change import Change
 from region.model.version import Version
-from region.operation import stream_iterators, streams
+from region.operation import stream_iterators, stream_log
 from region.operation.context import Context
 from region.operation.stream_iterators import ShardIterator
 
@@ -168,7 +168,7 @@ def test_the_end_of_a_closed_shard_has_no_next_iterator(single: tuple[TestFleet,
 def test_a_poll_goes_on_where_the_last_one_stopped_searching(
     single: tuple[TestFleet, Replica, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "EXAMINED_MAX", 10)
+    monkeypatch.setattr(stream_log, "EXAMINED_MAX", 10)
     _, region, arn, shard = single
     stream_table(region, "busy")
     fill(region, "a")
@@ -215,7 +215,7 @@ def test_records_older_than_24_hours_are_trimmed(single: tuple[TestFleet, Replic
 def test_the_horizon_is_found_over_several_pages(
     single: tuple[TestFleet, Replica, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "EXAMINED_MAX", 3)
+    monkeypatch.setattr(stream_log, "EXAMINED_MAX", 3)
     fleet, region, arn, shard = single
     fill(region, *map(str, range(10)))
     fleet.time.advance(2 * HOUR_MS)
