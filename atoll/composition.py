@@ -30,7 +30,7 @@ from atoll.admin import Parts, Serving
 from atoll.child import Ready
 from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
-from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples
+from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples, tear_samples
 from atoll.report import Addresses
 from clock import DriftBounds, HybridLogicalClock, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
@@ -93,6 +93,7 @@ class Region:
             (
                 lambda: region_samples(config, engine),
                 lambda: link_samples(replication.links()),
+                lambda: tear_samples(replication.tears(), config.region),
                 lambda: endpoint_samples(endpoint.statistics),
             )
         )

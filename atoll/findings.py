@@ -20,7 +20,7 @@ def shown_key(attributes: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 class Granted(msgspec.Struct, kw_only=True):
-    """One of the two conditional writes of a double grant."""
+    """One of the conditional writes of a double grant."""
 
     hlc: int
     origin: str

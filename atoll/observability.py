@@ -31,6 +31,7 @@ from region.events import Event
 from region.wire.statistics import SUCCESS, EndpointStatistics, upper_bound_s
 from replication import events as replicated
 from replication.lag import LinkState, LinkStatus
+from replication.tears import TearStatus
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -47,6 +48,7 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     replicated.Delivered: "debug",
     replicated.Applied: "debug",
     replicated.Conflicted: "info",
+    replicated.TransactionTorn: "debug",
     replicated.LinkParked: "error",
     replicated.ResynchronisationNeeded: "error",
     replicated.Disassociated: "info",
@@ -243,6 +245,13 @@ def _link_families() -> list[Any]:
         CounterMetricFamily("atoll_link_conflicts_total", "Concurrent writes that met over the link.", labels=link),
         CounterMetricFamily("atoll_link_connections_total", "Connections made.", labels=link),
         CounterMetricFamily("atoll_link_errors_total", "Connections broken, or that could not be made.", labels=link),
+        GaugeMetricFamily("atoll_torn_transactions", "Transactions of which only a part is here now.", labels=link),
+        CounterMetricFamily(
+            "atoll_torn_transactions_total", "Transactions that were here in part for a time.", labels=link
+        ),
+        CounterMetricFamily(
+            "atoll_torn_reads_total", "Reads that found an item of a transaction while it was torn.", labels=link
+        ),
     ]
 
 
@@ -313,6 +322,15 @@ def link_samples(links: Iterable[LinkStatus]) -> Samples:
         yield "atoll_link_conflicts_total", ends, link.conflicts
         yield "atoll_link_connections_total", ends, link.connections
         yield "atoll_link_errors_total", ends, link.errors
+
+
+def tear_samples(tears: Iterable[TearStatus], sink: str) -> Samples:
+    """Yield what is known of torn transactions, by peer."""
+    for tear in tears:
+        ends = (tear.source, sink)
+        yield "atoll_torn_transactions", ends, tear.open
+        yield "atoll_torn_transactions_total", ends, tear.torn
+        yield "atoll_torn_reads_total", ends, tear.reads
 
 
 class Metrics:

@@ -101,6 +101,20 @@ class StoreReport(msgspec.Struct, kw_only=True):
     """The sequence before the first change that is still kept."""
 
 
+class TearReport(msgspec.Struct, kw_only=True):
+    """Transactions of one peer that were torn here since start, because they are applied item by item."""
+
+    source: str
+    open: int
+    """1 while one is torn now."""
+    torn: int
+    reads: int
+    """Reads of clients that found an item of a transaction while it was torn."""
+    last_ms: float | None
+    """For how long the last one was torn; ``None``: there has been none."""
+    longest_ms: float | None
+
+
 class Status(msgspec.Struct, kw_only=True):
     """``GET /status``: everything a person asks first."""
 
@@ -115,6 +129,7 @@ class Status(msgspec.Struct, kw_only=True):
     """Every directed link that this region is an end of, as this end sees it."""
     clock: ClockReport
     store: StoreReport
+    tears: list[TearReport] = []
 
 
 class Digest(msgspec.Struct, kw_only=True):

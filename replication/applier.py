@@ -156,6 +156,9 @@ def _settle(context: Context, change: Change, source: str, outcome: Outcome, *, 
                 context.written += 1
             outcome.stale += 1
             return
+        if verdict is _NEWER and change.condition is not None and version is not change.version:
+            granted = conflicts.record_grant(context, change, source)
+            outcome.conflicts += [granted] if granted is not None else []
         change.incumbent = incumbent
         change.version = version
     if logged:

@@ -6,7 +6,8 @@ is they that pay, and not every write.
 
 A **double grant** is a pair of conditional writes of one item, made in two regions without knowing of each other, that
 ask for the same thing (the same expression, whatever its values) and of which one region would have refused the
-second, whichever came first. It is found where either arrives, also when that region has written over the other since.
+second, whichever came first. It is found where either arrives, also where the other has been written over since, or has
+lost before it came into the log.
 
 Invariants: an entry's two writes are those that the conflict rule found concurrent. What the log holds no longer is
 ``None``, never guessed. A search of the log is bounded, so that ten thousand conflicts in a row are no standstill.
@@ -16,7 +17,7 @@ Source: the project's design, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from region.errors import ValidationError
@@ -30,14 +31,21 @@ from replication.events import Conflicted
 
 GRANTS_WITHIN: Final = 2048
 """How many records of the log, back from the incumbent's, are searched for an earlier write that was granted."""
-_GRANTS_MAX: Final = 16
+_LOSERS_WITHIN: Final = 512
+"""How many of the newest entries of the feed are searched for one that lost on its arrival."""
+_GRANTS_MAX: Final = 32
 
 
-class _Granted(NamedTuple):
-    """A conditional write that succeeded, and the item as it left it."""
+class _Write(NamedTuple):
+    """One of two writes: what it left, who asked for it, and under which condition, as far as that is known here."""
 
-    grant: Grant
-    image: bytes | None
+    stored: StoredItem
+    request_id: str | None
+    condition: str | None
+
+    def grant(self) -> Grant:
+        version = self.stored.version
+        return Grant(version.hlc, version.origin, self.condition or "", self.request_id)
 
 
 def record(context: Context, change: Change, incumbent: StoredItem, source: str, *, won: bool) -> Conflicted:
@@ -46,39 +54,62 @@ def record(context: Context, change: Change, incumbent: StoredItem, source: str,
     known = reader.find_write(incumbent.version.hlc, incumbent.version.origin)
     if known is not None and (known.key != change.key or known.table_uid != change.table.uid):
         known = None
-    incoming = StoredItem(change.image, change.size, change.version)
-    mine, theirs = _side(known), (change.request_id, change.condition)
-    winner, loser = (incoming, incumbent) if won else (incumbent, incoming)
-    (winner_request, winner_condition), (loser_request, loser_condition) = (theirs, mine) if won else (mine, theirs)
-    grants = _double_grant(context, change, known)
-    margin = margin_ms(winner.version, loser.version)
-    now_ms = context.now_ms()
-    settings = context.settings.conflicts
+    mine = _Write(incumbent, None, None) if known is None else _logged(known)._replace(stored=incumbent)
+    theirs = _incoming(change)
+    others = [mine, *_before(context, change, reader.log_head() if known is None else known.sequence - 1)]
+    grants = _collisions(theirs, others)
+    return _keep(context, change, source, *((theirs, mine) if won else (mine, theirs)), grants)
+
+
+def record_grant(context: Context, change: Change, source: str) -> Conflicted | None:
+    """Look at a conditional write that builds on the incumbent, but not on all that has met here.
+
+    It is in no conflict with what is here, because that had settled before it came. Where it was granted what another
+    region had granted to a write that lost since, the two are an entry of the feed.
+    """
+    theirs = _incoming(change)
+    others = list(_before(context, change, context.reader.log_head()))
+    grants = _collisions(theirs, others)
+    if not grants:
+        return None
+    other = next(each for each in others if each.grant() == grants[1])
+    won = change.version.timestamp > other.stored.version.timestamp
+    return _keep(context, change, source, *((theirs, other) if won else (other, theirs)), grants)
+
+
+def _keep(
+    context: Context, change: Change, source: str, winner: _Write, loser: _Write, grants: tuple[Grant, ...]
+) -> Conflicted:
+    won, lost = winner.stored, loser.stored
+    margin = margin_ms(won.version, lost.version)
+    now_ms, settings = context.now_ms(), context.settings.conflicts
     number = context.transaction.record_conflict(
         Conflict(
             table_uid=change.table.uid,
             key=change.key,
-            winner=winner,
-            loser=loser,
+            winner=won,
+            loser=lost,
             margin_ms=margin,
-            attributes_lost=attributes_lost(winner.image, loser.image),
-            winner_request_id=winner_request,
-            loser_request_id=loser_request,
+            attributes_lost=attributes_lost(won.image, lost.image),
+            winner_request_id=winner.request_id,
+            loser_request_id=loser.request_id,
             recorded_ms=now_ms,
-            winner_condition=winner_condition,
-            loser_condition=loser_condition,
+            winner_condition=winner.condition,
+            loser_condition=loser.condition,
             grants=grants,
         ),
         kept=settings.kept,
         since_ms=settings.since_ms(now_ms),
     )
-    return Conflicted(
-        source, change.table.name, number, winner.version.origin, loser.version.origin, margin, bool(grants)
-    )
+    return Conflicted(source, change.table.name, number, won.version.origin, lost.version.origin, margin, bool(grants))
 
 
-def _side(known: LogRecord | None) -> tuple[str | None, str | None]:
-    return (None, None) if known is None else (known.request_id, known.condition)
+def _incoming(change: Change) -> _Write:
+    return _Write(StoredItem(change.image, change.size, change.version), change.request_id, change.condition)
+
+
+def _logged(found: LogRecord) -> _Write:
+    return _Write(StoredItem(found.image, found.size, found.version), found.request_id, found.condition)
 
 
 def attributes_lost(winner: bytes | None, loser: bytes | None) -> tuple[str, ...]:
@@ -89,36 +120,36 @@ def attributes_lost(winner: bytes | None, loser: bytes | None) -> tuple[str, ...
     return tuple(sorted(name for name, value in images.decode(loser).items() if kept.get(name) != value))
 
 
-def _double_grant(context: Context, change: Change, known: LogRecord | None) -> tuple[Grant, ...]:
-    """Return the two grants of a double grant that an incoming change is part of, or nothing."""
+def _before(context: Context, change: Change, upto: int) -> Iterator[_Write]:
+    """Iterate over earlier writes of a conditional change's item that are known here.
+
+    They are those of the log up to a sequence, newest first, and those that lost before they could come into the log.
+    """
     if change.condition is None:
+        return
+    reader, uid, key = context.reader, change.table.uid, change.key
+    yield from map(_logged, reader.read_key_log(uid, key, max(0, upto - GRANTS_WITHIN), upto, limit=_GRANTS_MAX))
+    after = max(0, reader.conflict_range()[1] - _LOSERS_WITHIN)
+    for _, found in reader.conflicts(after, _GRANTS_MAX, table_uid=uid, key=key):
+        yield _Write(found.loser, found.loser_request_id, found.loser_condition)
+
+
+def _collisions(incoming: _Write, others: Iterable[_Write]) -> tuple[Grant, ...]:
+    """Return the grant of an incoming change and those of other regions that collide with it, or nothing."""
+    condition, (image, _, version) = incoming.condition, incoming.stored
+    if condition is None:
         return ()
-    version = change.version
-    incoming = _Granted(Grant(version.hlc, version.origin, change.condition, change.request_id), change.image)
-    for other in _grants_here(context, change, known):
-        if double_granted(incoming.grant.condition, incoming.image, other.grant.condition, other.image):
-            return tuple(sorted((incoming.grant, other.grant)))
-    return ()
-
-
-def _grants_here(context: Context, change: Change, known: LogRecord | None) -> Iterator[_Granted]:
-    """Iterate over conditional writes of the item that are concurrent with a change: the incumbent, then older ones."""
-    if known is not None and known.condition is not None:
-        yield _granted(known, known.condition)
-    reader, region = context.reader, context.settings.region
-    upto = reader.log_head() if known is None else known.sequence - 1
-    after = max(0, upto - GRANTS_WITHIN)
-    for found in reader.read_key_log(change.table.uid, change.key, after, upto, limit=_GRANTS_MAX):
-        if found.version.origin != region:
-            continue
-        if change.version.covers(found.version.hlc, region):
-            return
-        if found.condition is not None:
-            yield _granted(found, found.condition)
-
-
-def _granted(found: LogRecord, condition: str) -> _Granted:
-    return _Granted(Grant(found.version.hlc, found.version.origin, condition, found.request_id), found.image)
+    found: dict[Grant, None] = {}
+    for other in others:
+        theirs = other.stored.version
+        if (
+            other.condition is not None
+            and theirs.origin != version.origin
+            and not version.covers(theirs.hlc, theirs.origin)
+            and double_granted(condition, image, other.condition, other.stored.image)
+        ):
+            found[other.grant()] = None
+    return (incoming.grant(), *found) if found else ()
 
 
 def double_granted(one: str, one_image: bytes | None, other: str, other_image: bytes | None) -> bool:

@@ -66,6 +66,19 @@ class Conflicted(Event, frozen=True):
     double_grant: bool
 
 
+class TransactionTorn(Event, frozen=True):
+    """A peer's transaction of so many ``changes`` is complete here, after a time in which only a part of it was.
+
+    ``reads`` found an item of it meanwhile. It happens only where changes are applied item by item.
+    """
+
+    source: str
+    sink: str
+    changes: int
+    duration_ms: float
+    reads: int
+
+
 class LinkParked(Event, frozen=True):
     """A change is too far ahead of this region's wall clock; its link waits for time, or for an operator."""
 

@@ -13,7 +13,9 @@ import asyncio
 
 from region.model import settings
 from region.model.change import Cursor
+from region.operation.context import Context
 from replication import applier, obligations
+from replication.applier import Outcome
 from replication.events import Applied
 from replication.lag import Latencies
 from replication.link import Bootstrapping, Surroundings
@@ -42,7 +44,7 @@ class Intake:
         """Apply a sink's work, and say what came of it."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        outcome = await self._around.durably(lambda context: applier.apply(context, work))
+        outcome = await self._apply(work)
         self._around.pace.applied(sum(len(piece.changes) for piece in work.pieces))
         now_ms = self._around.now_ms()
         self.saved, self._saved_at = work.cursor, loop.time()
@@ -65,6 +67,22 @@ class Intake:
         )
         if outcome.planned:
             self._bootstrapping.planned()
+
+    async def _apply(self, work: Work) -> Outcome:
+        tears = self._around.tears
+
+        def apply(context: Context) -> Outcome:
+            outcome = applier.apply(context, work)
+            if self._around.settings.transactions == "item":
+                tears.stage(self.peer, work.part)
+            return outcome
+
+        try:
+            outcome: Outcome = await self._around.durably(apply)
+        except BaseException:
+            tears.unstage()
+            raise
+        return outcome
 
     def news(self, state: TableState) -> settings.Registers | None:
         """Return the registers of a shared table that the peer tells of, ``None`` where they hold nothing new."""

@@ -30,6 +30,7 @@ from replication.message import Refuse, encode
 from replication.pacing import Pace
 from replication.pauses import Pauses
 from replication.source import Read, SourceLimits
+from replication.tears import Tears
 from replication.transport import Connection, Transport
 
 T = TypeVar("T")
@@ -90,6 +91,7 @@ class Surroundings:
         self.membership = membership
         self.pauses = Pauses()
         self.pace = Pace(engine)
+        self.tears = Tears(engine, lambda: asyncio.get_running_loop().time())
         self.region = settings.region
         self.silent: tuple[str, ...] = ()
         """The peers that have not been heard of for so long that they are to be detached."""

@@ -28,6 +28,7 @@ from replication.membership import Membership
 from replication.message import STRANGER, Refuse, Subscribe, decode
 from replication.outlet import Outlet
 from replication.pauses import FOREVER, Direction
+from replication.tears import TearStatus
 from replication.transport import Connection, Listener, Transport
 
 
@@ -156,6 +157,10 @@ class Replication:
         statuses = [inlet.status() for inlet in self._inlets.values()]
         return statuses + [outlet.status() for outlet in self._outlets.values()]
 
+    def tears(self) -> list[TearStatus]:
+        """Return what there is to know of torn transactions, by peer; see ``replication.tears``."""
+        return self._around.tears.status()
+
     def safe_time(self) -> int:
         """Return the hlc up to which everything that any region has written has been applied here.
 
@@ -202,6 +207,7 @@ class Replication:
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Committed):
+            self._around.tears.committed()
             # Between two commits is the one moment at which the watermark can always be raised.
             self._engine.watermark()
             for outlet in self._outlets.values():

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from region.errors import ReplicationError
@@ -32,6 +33,10 @@ QUEUE_SLACK_BYTES: Final = 16 << 20
 AheadMs = Callable[[int], int]
 
 
+Place = tuple[str, bytes]
+"""An item: the uid of its table, and its key."""
+
+
 class Piece(NamedTuple):
     """Records of one batch that are applied together with their tables, ``(uid, name)`` each."""
 
@@ -39,13 +44,25 @@ class Piece(NamedTuple):
     changes: list[Shipped]
 
 
+class Part(NamedTuple):
+    """One change of a group that is applied apart: the items of it and of those that follow, and how many do."""
+
+    group: str
+    places: tuple[Place, ...]
+    rest: int
+
+
 class Work(NamedTuple):
-    """What to apply in one transaction: changes in order, and the cursor that holds once they are durable."""
+    """What to apply in one transaction: changes in order, and the cursor that holds once they are durable.
+
+    ``part``: the first change is one of a group that is not kept together.
+    """
 
     pieces: list[Piece]
     cursor: Cursor
     frames: int
     bytes: int
+    part: Part | None = None
 
 
 class _Queued(NamedTuple):
@@ -202,7 +219,8 @@ class Sink:
         if not pieces:
             return None
         self._taken = True
-        return Work(pieces, cursor, frames, size)
+        part = None if self._whole_groups else _part(self._queue[0].piece)
+        return Work(pieces, cursor, frames, size, part)
 
     def applied(self, work: Work, now_ms: int) -> None:
         """Take note that the work and its cursor are durable."""
@@ -272,6 +290,15 @@ def _upto(changes: list[Shipped], most: int) -> int:
     while most < len(changes) and changes[most].group is not None and changes[most].group == changes[most - 1].group:
         most += 1
     return most
+
+
+def _part(piece: Piece) -> Part | None:
+    """Return what the first change of a piece is a part of, if it is one of a group."""
+    group = piece.changes[0].group
+    if group is None:
+        return None
+    places = [(piece.tables[it.table][0], it.key) for it in takewhile(lambda it: it.group == group, piece.changes)]
+    return Part(group, tuple(places), len(places) - 1)
 
 
 def _apart(changes: list[Shipped], *, first: bool) -> int:

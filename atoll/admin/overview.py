@@ -10,7 +10,7 @@ from aiohttp import web
 from atoll import __version__
 from atoll.admin.answers import answer
 from atoll.admin.parts import Parts
-from atoll.report import ClockReport, Health, LinkReport, Status, StoreReport, TableReport
+from atoll.report import ClockReport, Health, LinkReport, Status, StoreReport, TableReport, TearReport
 from region.model.table import Table
 from region.operation.description import status_of
 from replication import LinkStatus
@@ -68,6 +68,7 @@ def status(parts: Parts) -> Status:
         store=StoreReport(
             durability=config.durability, epoch=store.epoch, log_head=store.log_head(), log_tail=store.log_tail()
         ),
+        tears=[msgspec.convert(tear, TearReport, from_attributes=True) for tear in parts.replication.tears()],
     )
 
 

@@ -104,9 +104,9 @@ class Lines:
         self._begun = True
         lines.append(self._aligned(_row(conflict)))
         if conflict.double_grant:
-            one, other = conflict.grants
-            condition = one.condition if one.condition == other.condition else f"{one.condition} and {other.condition}"
-            note = f"double grant: {one.origin} and {other.origin} both found {condition} to hold"
+            regions = " and ".join(dict.fromkeys(grant.origin for grant in conflict.grants))
+            conditions = " and ".join(dict.fromkeys(grant.condition for grant in conflict.grants))
+            note = f"double grant: {regions} found {conditions} to hold"
             lines.append(" " * (self._widths[0] + 2) + click.style(note, fg="red"))
         return lines
 

@@ -165,8 +165,9 @@ class Conflict(NamedTuple):
     ``winner`` and ``loser`` carry both images and versions; ``attributes_lost`` are the top-level attributes of the
     loser that the winner does not hold with the same value; ``margin_ms`` is the difference of their clocks.
     ``recorded_ms`` is this region's wall clock when they met. Request ids and conditions are ``None`` where they are
-    not known. ``grants`` is empty, or a double grant: both regions' writes that were let through. They are the winner
-    and the loser, or writes that these were built on.
+    not known. ``grants`` is empty, or a double grant: first the incoming write that was let through in its region, then
+    each write of another region that would have kept it out. They need not be the winner and the loser: these may be
+    built on them.
     """
 
     table_uid: str

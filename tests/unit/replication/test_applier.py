@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -76,9 +76,9 @@ class Replica:
         return [conflict for _, conflict in self.store.conflicts(0, 100_000)]
 
 
-async def global_table() -> list[Replica]:
-    """Three replicas of one table, ready for use."""
-    all_ = [Replica(name, seed) for seed, name in enumerate(REGIONS)]
+async def global_table(regions: Sequence[str] = REGIONS) -> list[Replica]:
+    """Replicas of one table, ready for use: three unless told otherwise."""
+    all_ = [Replica(name, seed) for seed, name in enumerate(regions)]
     first = all_[0]
     await first.engine.execute(
         "CreateTable",
@@ -90,7 +90,7 @@ async def global_table() -> list[Replica]:
         },
     )
     members = {
-        REPLICA + name: Register(1, first.name, {"RegionName": name, "ReplicaStatus": "ACTIVE"}) for name in REGIONS
+        REPLICA + name: Register(1, first.name, {"RegionName": name, "ReplicaStatus": "ACTIVE"}) for name in regions
     }
     table = first.table
     registers = {**table.registers, **members}

@@ -39,8 +39,8 @@ async def exchange(one: Replica, other: Replica) -> None:
     await one.receive(other.name, theirs)
 
 
-def granted(conflict: Conflict) -> list[tuple[str, str | None]]:
-    return [(show(grant.condition), grant.request_id) for grant in conflict.grants]
+def granted(conflict: Conflict) -> list[tuple[str, str]]:
+    return sorted((show(grant.condition), grant.request_id or "") for grant in conflict.grants)
 
 
 def test_an_entry_names_both_requests_and_their_conditions_in_either_region() -> None:
