@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 
-from bench import catching_up, delay, links, mesh, region, report
+from bench import catching_up, delay, links, mesh, proxy, region, report
 
 
 def main() -> None:
@@ -22,11 +22,13 @@ def main() -> None:
     rows = region.compare(rounds=rounds, seconds=seconds)
     grown, memory, idle = region.growth(sizes, seconds=max(2.0, seconds))
     replication = links.measure(max(3.0, seconds))
+    proxies = report.proxies(proxy.measure(seconds))
     growth = report.Growth(
         catching_up.measure(max(3.0, seconds)), delay.measure(max(3.0, seconds)), mesh.measure(max(5.0, seconds))
     )
     budgets = report.budgets(rows, grown, memory, idle, start, replication, growth)
     print(budgets)
+    print(proxies)
     if not arguments.quick:
         report.write(
             {
@@ -37,6 +39,7 @@ def main() -> None:
                 "Catching up after a long cut": report.figures(growth.catching_up),
                 "A link with 100 ms of delay each way": report.figures(growth.distant),
                 "Ten regions in full mesh": report.figures(growth.mesh),
+                "Proxy": proxies,
             }
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from bench import proxy
 from bench.catching_up import CatchingUp
 from bench.delay import Distant
 from bench.links import Links
@@ -205,3 +206,9 @@ def figures(measured: Any) -> str:
     return table(
         ("figure", "value"), [(name.replace("_", " "), f"{value:,.1f}") for name, value in measured._asdict().items()]
     )
+
+
+def proxies(rows: list[proxy.Row]) -> str:
+    """Render what a proxy costs: one connection through an echo server and back."""
+    body = [(row.name, f"{row.megabytes_per_second:,.0f}", f"{row.p50_us:.0f}", f"{row.p99_us:.0f}") for row in rows]
+    return table(("way", "MB/s, there and back", "round trip of a byte, p50 µs", "p99 µs"), body)

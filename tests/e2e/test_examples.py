@@ -28,6 +28,12 @@ PROMISES = {
         "The deploy changed mango: 2 -> 0",
         "The deploy changed papaya: 4 -> gone",
     ],
+    "toxiproxy_client.py": [
+        "The proxy answers: []",
+        "With 150 ms of latency an answer takes at least 150 ms: True",
+        "While it is down: EndpointConnectionError",
+        "And back: []",
+    ],
     "partition_and_heal.py": [
         "Before: both regions have 10 coconuts.",
         "us-east-1 sells 3 and has 7 left.",
