@@ -26,27 +26,28 @@ import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import msgspec
 
-from atoll import layout, pausing, ports, provision, rendezvous
+from atoll import layout, ports, rendezvous
 from atoll.child import COMMAND, Ready, RegionChild, ServingChild
 from atoll.config import Config
+from atoll.experiments import Experiments
 from atoll.failure import CrashedError, RemedyError, StartError, UnknownRegionError
-from atoll.remote import AdminClient, DynamoCaller, RequestError
-from atoll.report import Digest, Status
+from atoll.global_tables import GlobalTables
+from atoll.remote import ADMIN_TIMEOUT_S, AdminClient, DynamoCaller
+from atoll.report import Status
+
+if TYPE_CHECKING:
+    from atoll.laboratory import Laboratory
 
 REGIONS: Final = ("us-east-1", "eu-west-1", "ap-northeast-1")
 START_S: Final = 30.0
 _running: weakref.WeakSet[Cluster] = weakref.WeakSet()
 
 
-class NotConvergedError(RemedyError):
-    """The replicas of a table still differ when the time is over."""
-
-
-class Cluster:
+class Cluster(Experiments, GlobalTables):
     """Regions as processes on this machine, and the links between them.
 
     Args:
@@ -57,6 +58,9 @@ class Cluster:
             takes any free ones.
         gateway: whether there is one address for all regions, too: :attr:`gateway`.
         clock_offset_ms: how far each region's clock is off, by region.
+        proxied: whether every link goes through a proxy, so that faults can be applied: :meth:`cut`, :meth:`skew`, …
+        latency: ``aws`` makes links as slow as those between AWS's regions, times ``latency_scale``; needs ``proxied``.
+        seed: makes the proxies' randomness repeat itself.
         template: further settings that all regions share; what a cluster decides itself is overwritten.
         announce: whether commands such as ``atoll status`` find this cluster by themselves.
         command: how a region's process is started; for tests.
@@ -71,6 +75,10 @@ class Cluster:
         api_port: int | None = None,
         clock_offset_ms: Mapping[str, int] | None = None,
         gateway: bool = False,
+        proxied: bool = False,
+        latency: str | None = None,
+        latency_scale: float = 1.0,
+        seed: int | None = None,
         template: Config | None = None,
         announce: bool = True,
         command: Sequence[str] = COMMAND,
@@ -87,6 +95,9 @@ class Cluster:
         self._gateway: ServingChild | None = None
         self._gateway_url: str | None = None
         self._template = template or Config()
+        if latency is not None and not proxied:
+            raise ValueError("a latency profile needs proxied=True")
+        self._laboratory = self._make_laboratory(latency, latency_scale, seed) if proxied else None
         self._announce = announce
         self._command = tuple(command)
         self._reservations: list[ports.Reservation] = []
@@ -132,19 +143,27 @@ class Cluster:
         if self._gateway is not None:
             self._gateway.launch()
         deadline = time.monotonic() + START_S
+        if self._laboratory is not None:
+            self._laboratory.connect(START_S)
         for region, child in self._children.items():
             self._ready[region] = child.wait_ready(deadline - time.monotonic())
         if self._gateway is not None:
             self._gateway_url = self._gateway.wait_ready(deadline - time.monotonic())
+        if self._laboratory is not None:
+            self._laboratory.open()
         self._write_file()
 
     def stop(self) -> None:
         """Stop all regions and give everything back. Does nothing when nothing runs."""
+        if self._laboratory is not None:
+            self._laboratory.close()
         processes = [*self._children.values(), *filter(None, [self._gateway])]
         for process in processes:
             process.let_go()
         for process in processes:
             process.stop()
+        if self._laboratory is not None:
+            self._laboratory.stop()
         self._gateway = self._gateway_url = None
         for reservation in self._reservations:
             reservation.release()
@@ -196,6 +215,10 @@ class Cluster:
         self._ready[region] = child.wait_ready(START_S)
         self._write_file()
 
+    def running(self, region: str) -> bool:
+        """Whether a region's process is there."""
+        return self._region(region).running
+
     # Addresses and clients
 
     def endpoint(self, region: str) -> str:
@@ -214,10 +237,10 @@ class Cluster:
             raise StartError("This cluster has no gateway.", "Make it with Cluster(gateway=True), and start it.")
         return self._gateway_url
 
-    def admin(self, region: str) -> AdminClient:
+    def admin(self, region: str, timeout_s: float = ADMIN_TIMEOUT_S) -> AdminClient:
         """Return a client of a region's admin address; its text form is the URL."""
         self._region(region)
-        return AdminClient(self._ready[region].addresses.admin)
+        return AdminClient(self._ready[region].addresses.admin, timeout_s)
 
     def client(self, region: str, **options: Any) -> Any:
         """Return a boto3 DynamoDB client for a region; ``options`` go to ``boto3.client``.
@@ -268,81 +291,26 @@ class Cluster:
             region: self.admin(region).status() if child.running else None for region, child in self._children.items()
         }
 
-    # Experiments
-
-    def pause(self, target: str, *, direction: pausing.Direction = "both", seconds: float | None = None) -> list[str]:
-        """Pause replication of a region (``us-east-1``) or of a link (``us-east-1->eu-west-1``).
-
-        ``direction`` is ``in``, ``out`` or ``both``, as that region sees it; a link has but one. The pause ends by
-        itself after ``seconds``. Returns the links, as ``source->sink``.
-        """
-        for_ms = None if seconds is None else round(seconds * 1000)
-        return pausing.apply(
-            self._clients(), pausing.parse(target), AdminClient.pause, direction=direction, for_ms=for_ms
-        )
-
-    def resume(self, target: str, *, direction: pausing.Direction = "both") -> list[str]:
-        """End pauses; what waited is delivered. The parameters are those of :meth:`pause`."""
-        return pausing.apply(self._clients(), pausing.parse(target), AdminClient.resume, direction=direction)
-
-    def create_global_table(
-        self,
-        name: str,
-        *,
-        hash_key: provision.Key = "id",
-        range_key: provision.Key | None = None,
-        regions: Sequence[str] | None = None,
-        timeout: float = 30.0,
-    ) -> None:
-        """Create a table in the first of ``regions``, add a replica in each of the others, wait until all are ACTIVE.
-
-        ``regions`` are all of the cluster's if not given. A key is an attribute's name and type (``("n", "N")``), or
-        just its name if it is a string. ``timeout`` is in seconds.
-        """
-        members = tuple(regions) if regions is not None else self.regions
-        callers = {region: self.caller(region) for region in members}
-        try:
-            provision.create_global_table(callers, name, hash_key, range_key, timeout)
-        finally:
-            for caller in callers.values():
-                caller.close()
-
-    def wait_converged(self, table: str, timeout: float = 30.0) -> Digest:
-        """Wait until every running region that holds the table holds the same keys, versions and images of it.
-
-        Exact while nobody writes: equal digests that were taken while writes went on prove nothing.
-
-        Raises:
-            NotConvergedError: they still differ after ``timeout`` seconds; the message has each region's digest.
-        """
-        digests: dict[str, Digest] = {}
-
-        def converged() -> bool:
-            digests.clear()
-            digests.update(self._digests(table))
-            return len({digest.digest for digest in digests.values()}) == 1
-
-        try:
-            provision.wait(converged, time.monotonic() + timeout, "")
-        except provision.DeadlineError:
-            shown = "; ".join(
-                f"{region}: {d.items} items, {d.tombstones} tombstones, {d.digest[:12]}"
-                for region, d in digests.items()
-            )
-            raise NotConvergedError(
-                f"{table} has not converged after {timeout:g} s ({shown or 'no running region holds it'}).",
-                "`atoll lag` shows which link is behind.",
-            ) from None
-        return next(iter(digests.values()))
-
     # Inside
 
     def _configure(self) -> list[Config]:
         """Reserve ports and return every region's configuration, peers included."""
         assert self.data is not None
         shared = msgspec.structs.replace(self._template, durability=self._durability)
-        plan = layout.lay_out(self.regions, self.data, shared, self._api_port, self._clock_offset_ms)
+        if self._laboratory is not None:
+            shared = msgspec.structs.replace(shared, chaos=True)
+        plan = layout.lay_out(
+            self.regions,
+            self.data,
+            shared,
+            self._api_port,
+            self._clock_offset_ms,
+            proxied=self._laboratory is not None,
+        )
         self._reservations = plan.reservations
+        if self._laboratory is not None:
+            self.data.mkdir(parents=True, exist_ok=True)
+            self._laboratory.launch(plan.ways, self.data)
         if self._with_gateway:
             routes = [f"--region={each.region}=http://{layout.HOST}:{each.api.port}" for each in plan.configs]
             self._gateway = ServingChild(["gateway", f"--port={plan.gateway_port}", *routes], self.data)
@@ -355,8 +323,10 @@ class Cluster:
             raise UnknownRegionError(f"This cluster has no region {region!r}.", f"It has {', '.join(self.regions)}.")
         return self._children[region]
 
-    def _clients(self) -> dict[str, AdminClient]:
-        return {region: self.admin(region) for region in self.regions}
+    def _make_laboratory(self, latency: str | None, scale: float, seed: int | None) -> Laboratory:
+        from atoll.laboratory import Laboratory  # noqa: PLC0415  Loaded on first use: most clusters have none.
+
+        return Laboratory(self, latency=latency, latency_scale=scale, seed=seed)
 
     def _write_file(self) -> None:
         assert self.data is not None
@@ -365,6 +335,7 @@ class Cluster:
                 pid=rendezvous.this_process(),
                 data=str(self.data),
                 gateway=self._gateway_url,
+                control=None if self._laboratory is None else self._laboratory.control,
                 regions=[
                     rendezvous.RegionAddress(
                         region=region,
@@ -379,17 +350,6 @@ class Cluster:
         )
         if self._announce and self._note is None:
             self._note = rendezvous.announce(path)
-
-    def _digests(self, table: str) -> dict[str, Digest]:
-        digests: dict[str, Digest] = {}
-        for region, child in self._children.items():
-            if child.running:
-                try:
-                    digests[region] = self.admin(region).digest(table)
-                except RequestError as error:
-                    if error.name != "404":
-                        raise
-        return digests
 
 
 def _stop_all() -> None:

@@ -32,7 +32,7 @@ from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples, tear_samples
 from atoll.report import Addresses
-from clock import DriftBounds, HybridLogicalClock, PhysicalClock, SkewedClock, SystemClock
+from clock import ControlledClock, DriftBounds, HybridLogicalClock, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
 from region.engine import Engine, RunCommit
 from region.errors import DefectError, OperatingError, StoreError
@@ -42,6 +42,7 @@ from region.model.feed import ConflictSettings
 from region.model.stream import StreamSettings
 from region.operation.context import RegionSettings
 from region.randomness import SystemRng
+from region.store.faulty import FaultyStore
 from region.store.sqlite import open_store
 from region.wire import Endpoint, EndpointSettings
 from replication import Replication, ReplicationSettings, WebSocketTransport
@@ -123,8 +124,9 @@ class Region:
         config = self.config
         rng = SystemRng()
         path = None if config.durability == "memory" else Path(config.data) / DATABASE
+        kind = FaultyStore if config.chaos else None
         try:
-            store = open_store(path, region=config.region, durability=config.durability, rng=rng)
+            store = open_store(path, region=config.region, durability=config.durability, rng=rng, kind=kind)
         except StoreError as error:
             raise StartError(f"{str(error)[0].upper()}{str(error)[1:]}.", "") from error
         clock = HybridLogicalClock(
@@ -143,7 +145,7 @@ class Region:
             settings=_region_settings(config),
             rng=rng,
             events=events,
-            run_commit=self._commit_elsewhere() if store.syncs_at_commit else None,
+            run_commit=self._commit_elsewhere() if store.syncs_at_commit or config.chaos else None,
             shelf=self._shelf,
         )
         self._started.push_async_callback(engine.close)
@@ -197,6 +199,8 @@ class Region:
 
 def _source(config: Config) -> PhysicalClock:
     clock = SystemClock()
+    if config.chaos:
+        return ControlledClock(clock, config.clock.offset_ms)
     return SkewedClock(clock, config.clock.offset_ms) if config.clock.offset_ms else clock
 
 

@@ -146,6 +146,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """``full``: answered writes survive a power cut; ``normal``: they survive kill -9; ``memory``: nothing is kept."""
     transition_ms: Milliseconds = 0
     """How long tables and indexes show CREATING, UPDATING and DELETING."""
+    chaos: Switch = False
+    """Whether the admin address may set this region's clock wrong and make its disk fail, for experiments."""
     throttling: Switch = False
     """Whether requests beyond a table's provisioned or maximum throughput are refused."""
     api: ApiConfig = ApiConfig()

@@ -14,6 +14,7 @@ import msgspec
 from atoll import ports
 from atoll.config import Config
 from atoll.failure import PortTakenError
+from chaos.live.fleet import Way
 
 HOST: Final = "127.0.0.1"
 
@@ -27,10 +28,18 @@ class Layout(NamedTuple):
     configs: list[Config]
     reservations: list[ports.Reservation]
     gateway_port: int
+    ways: dict[tuple[str, str], Way]
+    """The proxy of every directed link, where links have proxies."""
 
 
 def lay_out(
-    regions: Sequence[str], data: Path, template: Config, api_port: int | None, clock_offset_ms: Mapping[str, int]
+    regions: Sequence[str],
+    data: Path,
+    template: Config,
+    api_port: int | None,
+    clock_offset_ms: Mapping[str, int],
+    *,
+    proxied: bool = False,
 ) -> Layout:
     """Reserve ports and make every region's configuration.
 
@@ -41,6 +50,7 @@ def lay_out(
         api_port: the first region's API port, the others and the gateway taking the following ones; ``None`` takes any
             free ones.
         clock_offset_ms: how far clocks are off, by region.
+        proxied: whether a sink reaches each source through a proxy of that link.
 
     Raises:
         PortTakenError: one of the API ports is taken.
@@ -56,7 +66,13 @@ def lay_out(
         ) from error
     admins = ports.reserve(HOST, [0] * count)
     links = ports.reserve(HOST, [0] * count)
-    urls = {region: f"ws://{HOST}:{link.port}" for region, link in zip(regions, links, strict=True)}
+    direct = {region: (HOST, link.port) for region, link in zip(regions, links, strict=True)}
+    ways, fronts = _ways(direct) if proxied else ({}, [])
+
+    def url(source: str, sink: str) -> str:
+        host, port = ways[source, sink].listen if proxied else direct[source]
+        return f"ws://{host}:{port}"
+
     configs = [
         msgspec.structs.replace(
             template,
@@ -68,10 +84,21 @@ def lay_out(
                 template.replication,
                 host=HOST,
                 port=link.port,
-                peers={peer: url for peer, url in urls.items() if peer != region},
+                peers={peer: url(peer, region) for peer in regions if peer != region},
             ),
             clock=msgspec.structs.replace(template.clock, offset_ms=clock_offset_ms.get(region, 0)),
         )
         for region, api, admin, link in zip(regions, apis, admins, links, strict=True)
     ]
-    return Layout(configs, [*apis, gateway, *admins, *links], gateway.port)
+    return Layout(configs, [*apis, gateway, *admins, *links, *fronts], gateway.port, ways)
+
+
+def _ways(direct: Mapping[str, tuple[str, int]]) -> tuple[dict[tuple[str, str], Way], list[ports.Reservation]]:
+    """Reserve a port for the proxy of every directed link."""
+    pairs = [(source, sink) for source in direct for sink in direct if source != sink]
+    fronts = ports.reserve(HOST, [0] * len(pairs))
+    ways = {
+        (source, sink): Way(f"{source}->{sink}", (HOST, front.port), direct[source])
+        for (source, sink), front in zip(pairs, fronts, strict=True)
+    }
+    return ways, fronts

@@ -19,6 +19,7 @@ import msgspec
 from atoll.failure import RemedyError, UnreachableError
 from atoll.findings import ConflictPage, Inspection
 from atoll.report import ArchiveJob, Digest, DumpRecord, Health, PauseRequest, Status
+from chaos.live.fleet import Condition, Disturbance
 
 T = TypeVar("T")
 ADMIN_TIMEOUT_S: Final = 10.0
@@ -92,6 +93,14 @@ class AdminClient:
     def resume(self, request: PauseRequest) -> list[str]:
         """Resume links of the region; return those that it touched, as ``source->sink``."""
         return msgspec.json.decode(self._request("POST", "/resume", msgspec.json.encode(request)), type=list[str])
+
+    def disturb(self, disturbance: Disturbance) -> Condition:
+        """Replace what is wrong with the region on purpose; it must have been started with ``chaos``."""
+        return msgspec.json.decode(self._request("POST", "/chaos", msgspec.json.encode(disturbance)), type=Condition)
+
+    def condition(self) -> Condition:
+        """Return what is wrong with the region on purpose, and how it does."""
+        return self._get("/chaos", Condition)
 
     def _get(self, path: str, kind: type[T]) -> T:
         return msgspec.json.decode(self._request("GET", path), type=kind)

@@ -46,6 +46,8 @@ class ClusterFile(msgspec.Struct, kw_only=True, frozen=True):
     regions: list[RegionAddress]
     gateway: str | None = None
     """The URL of the gateway, where there is one."""
+    control: str | None = None
+    """The URL where faults are applied and healed, where there is one."""
 
 
 class NoClusterError(RemedyError):
@@ -99,12 +101,29 @@ def find(target: str | None, environment: Mapping[str, str]) -> dict[str, AdminC
     if "://" in target:
         clients = [AdminClient(url.strip()) for url in target.split(",") if url.strip()]
         return {client.health().region: client for client in clients}
+    return _clients(_read(target))
+
+
+def _read(target: str) -> ClusterFile:
+    """Read a ``cluster.json``, given itself or by its folder."""
     path = Path(target)
     path = path / CLUSTER_FILE if path.is_dir() else path
     file = read(path)
     if file is None:
         raise NoClusterError(f"There is no cluster file at {path}.", "Give a cluster.json, its folder or admin URLs.")
-    return _clients(file)
+    return file
+
+
+def control(target: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the URL where the cluster's faults are controlled, ``None`` if it has none; the target is as for ``find``.
+
+    Raises:
+        NoClusterError: nothing is there, or nothing runs.
+    """
+    target = target or environment.get(VARIABLE)
+    if target is None:
+        return newest().control
+    return None if "://" in target else _read(target).control
 
 
 def newest() -> ClusterFile:

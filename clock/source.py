@@ -107,3 +107,41 @@ class SkewedClock:
     def _gained(self) -> float:
         """Return the seconds gained by drift; negative when the clock runs slow."""
         return (self._inner.monotonic() - self._started) * self._drift_ppm / 1_000_000
+
+
+class ControlledClock:
+    """A wall clock that an experiment sets wrong while it runs; the stopwatch stays right.
+
+    The offset is added, the drift counts from when it was set, and a frozen clock shows the moment when it froze.
+    """
+
+    __slots__ = ("_drift_ppm", "_drift_since", "_frozen_ms", "_inner", "_offset_ms")
+
+    def __init__(self, inner: PhysicalClock, offset_ms: int = 0) -> None:
+        self._inner = inner
+        self._offset_ms = offset_ms
+        self._drift_ppm = 0.0
+        self._drift_since = 0.0
+        self._frozen_ms: int | None = None
+
+    def control(self, *, offset_ms: int, drift_ppm: float, frozen: bool) -> None:
+        """Be wrong in this way from now on; a drift that stays the same goes on from where it is."""
+        self._offset_ms = offset_ms
+        if drift_ppm != self._drift_ppm:
+            self._drift_ppm = drift_ppm
+            self._drift_since = self._inner.monotonic()
+        if not frozen:
+            self._frozen_ms = None
+        elif self._frozen_ms is None:
+            self._frozen_ms = self.now_ms()
+
+    def now_ms(self) -> int:
+        """Return the wrong wall clock in milliseconds since the epoch."""
+        if self._frozen_ms is not None:
+            return self._frozen_ms
+        gained_s = (self._inner.monotonic() - self._drift_since) * self._drift_ppm / 1_000_000
+        return self._inner.now_ms() + self._offset_ms + int(gained_s * 1000)
+
+    def monotonic(self) -> float:
+        """Return the stopwatch in seconds, as it is."""
+        return self._inner.monotonic()

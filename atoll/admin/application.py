@@ -8,6 +8,7 @@ from aiohttp import web
 
 from atoll.admin.answers import errors
 from atoll.admin.archive import Archive
+from atoll.admin.chaos import Chaos
 from atoll.admin.contents import Contents
 from atoll.admin.feed import Feed
 from atoll.admin.inspector import Inspector
@@ -21,6 +22,7 @@ def application(parts: Parts) -> web.Application:
     made = web.Application(middlewares=[errors])
     for room in (Overview(parts), Steering(parts), Contents(parts), Feed(parts), Inspector(parts), Archive(parts)):
         made.add_routes(room.routes())
+    made.add_routes(Chaos(parts).routes())
     return made
 
 

@@ -51,11 +51,15 @@ class Line(Protocol):
     metavar="N",
     help=f"The first API port.  [default: {API_PORT}, or any free]",
 )
-def command(data: Path | None, port: int | None) -> None:
+@click.option("--latency", type=click.Choice(["aws"]), help="Links as slow as those between AWS's regions.")
+@click.option(
+    "--latency-scale", type=click.FloatRange(0, 100), default=1.0, show_default=True, help="Times as slow as that."
+)
+def command(data: Path | None, port: int | None, latency: str | None, latency_scale: float) -> None:
     """Start three regions with a global table and gentle traffic; Ctrl-C stops everything."""
     for number in (signal.SIGINT, signal.SIGTERM):  # A shell that starts it in the background has SIGINT ignored.
         signal.signal(number, signal.default_int_handler)
-    cluster = _start(data, port)
+    cluster = _start(port, data=data, latency=latency, latency_scale=latency_scale)
     page = ServingChild(["dashboard", f"--cluster={cluster.data}", f"--port={_page_port()}"], Path(str(cluster.data)))
     try:
         page.launch()
@@ -69,14 +73,14 @@ def command(data: Path | None, port: int | None) -> None:
         page.stop()
 
 
-def _start(data: Path | None, port: int | None) -> Cluster:
+def _start(port: int | None, **settings: Any) -> Cluster:
     """Start the cluster on the wanted ports, or on any free ones if nobody asked for special ones."""
     try:
-        return Cluster(REGIONS, data=data, api_port=port or API_PORT, gateway=True).start()
+        return Cluster(REGIONS, api_port=port or API_PORT, gateway=True, proxied=True, **settings).start()
     except PortTakenError:
         if port is not None:
             raise
-        return Cluster(REGIONS, data=data, gateway=True).start()
+        return Cluster(REGIONS, gateway=True, proxied=True, **settings).start()
 
 
 def _page_port() -> int:
@@ -123,6 +127,7 @@ def _introduce(cluster: Cluster, page: str, data: Path | None) -> None:
         f"      --region {second} --endpoint-url {cluster.endpoint(second)}\n"
         f"  atoll lag --watch\n"
         f"  atoll pause {cluster.regions[0]} --for 30s\n"
+        f"  atoll cut '{cluster.regions[0]}->{second}' --mode blackhole --for 30s   # atoll delay, skew, kill, heal\n"
         f"  curl -s {cluster.admin(cluster.regions[0])}/conflicts   # who won, and what was lost\n"
         f"  python -c \"import boto3; print(boto3.client('dynamodb', region_name='{second}',\n"
         f"      endpoint_url='{cluster.endpoint(second)}', aws_access_key_id='x', aws_secret_access_key='x')\n"

@@ -42,22 +42,25 @@ Durability = Literal["full", "normal", "memory"]
 CEILING: Final = "ceiling"
 
 
-def open_store(path: Path | None, *, region: str, durability: Durability, rng: Rng) -> SqliteStore:
+def open_store(
+    path: Path | None, *, region: str, durability: Durability, rng: Rng, kind: type[SqliteStore] | None = None
+) -> SqliteStore:
     """Open the database file of a region, and make it where it is missing; ``None`` is a private one in memory.
 
     ``durability`` is what a commit survives: ``full`` a loss of power, ``normal`` a crash of the process at any
     moment (after a loss of power the last commits may be missing, never half of one), ``memory`` promises no more
-    than a clean end.
+    than a clean end. ``kind`` is a store that differs from this one on purpose.
 
     Raises:
         StoreError: the file is served already, belongs to another region, is newer than this program, is no
             database of ours, or is damaged; the message says what to do.
     """
+    made = kind or SqliteStore
     if path is None:
-        return SqliteStore(opening.open_memory(region, rng), None, durability, None)
+        return made(opening.open_memory(region, rng), None, durability, None)
     lock = FileLock(path)
     try:
-        return SqliteStore(opening.open_file(path, region, durability, rng), path, durability, lock)
+        return made(opening.open_file(path, region, durability, rng), path, durability, lock)
     except BaseException:
         lock.release()
         raise

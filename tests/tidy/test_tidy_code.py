@@ -17,6 +17,8 @@ ALLOWED_CALLS: dict[str, frozenset[str]] = {
     "region/store/": frozenset({"the machine"}),
     "region/archive/desk.py": frozenset({"timers"}),
     "replication/link.py": frozenset({"timers"}),
+    "chaos/live/": frozenset({"time", "timers", "the machine"}),
+    "chaos/runner.py": frozenset({"timers"}),
     "chaos/workload/": frozenset({"timers"}),
     "dashboard/": frozenset({"timers"}),
     "atoll/": EVERYTHING,

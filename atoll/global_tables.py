@@ -1,0 +1,94 @@
+"""Global tables of a cluster: made in all its regions, and waited for until all hold the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from atoll import provision
+from atoll.failure import RemedyError
+from atoll.remote import AdminClient, DynamoCaller, RequestError
+from atoll.report import Digest
+
+
+class NotConvergedError(RemedyError):
+    """The replicas of a table still differ when the time is over."""
+
+
+class GlobalTables:
+    """The part of :class:`~atoll.cluster.Cluster` that makes tables and compares replicas."""
+
+    regions: tuple[str, ...]
+
+    if TYPE_CHECKING:  # The rest of the cluster, as this part of it needs it.
+
+        def admin(self, region: str) -> AdminClient:
+            """Return a client of a region's admin address."""
+
+        def caller(self, region: str) -> DynamoCaller:
+            """Return a bare DynamoDB caller for a region."""
+
+        def running(self, region: str) -> bool:
+            """Whether a region's process is there."""
+
+    def create_global_table(
+        self,
+        name: str,
+        *,
+        hash_key: provision.Key = "id",
+        range_key: provision.Key | None = None,
+        regions: Sequence[str] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        """Create a table in the first of ``regions``, add a replica in each of the others, wait until all are ACTIVE.
+
+        ``regions`` are all of the cluster's if not given. A key is an attribute's name and type (``("n", "N")``), or
+        just its name if it is a string. ``timeout`` is in seconds.
+        """
+        members = tuple(regions) if regions is not None else self.regions
+        callers = {region: self.caller(region) for region in members}
+        try:
+            provision.create_global_table(callers, name, hash_key, range_key, timeout)
+        finally:
+            for caller in callers.values():
+                caller.close()
+
+    def wait_converged(self, table: str, timeout: float = 30.0) -> Digest:
+        """Wait until every running region that holds the table holds the same keys, versions and images of it.
+
+        Exact while nobody writes: equal digests that were taken while writes went on prove nothing.
+
+        Raises:
+            NotConvergedError: they still differ after ``timeout`` seconds; the message has each region's digest.
+        """
+        digests: dict[str, Digest] = {}
+
+        def converged() -> bool:
+            digests.clear()
+            digests.update(self._digests(table))
+            return len({digest.digest for digest in digests.values()}) == 1
+
+        try:
+            provision.wait(converged, time.monotonic() + timeout, "")
+        except provision.DeadlineError:
+            shown = "; ".join(
+                f"{region}: {d.items} items, {d.tombstones} tombstones, {d.digest[:12]}"
+                for region, d in digests.items()
+            )
+            raise NotConvergedError(
+                f"{table} has not converged after {timeout:g} s ({shown or 'no running region holds it'}).",
+                "`atoll lag` shows which link is behind.",
+            ) from None
+        return next(iter(digests.values()))
+
+    def _digests(self, table: str) -> dict[str, Digest]:
+        digests: dict[str, Digest] = {}
+        for region in self.regions:
+            if self.running(region):
+                try:
+                    digests[region] = self.admin(region).digest(table)
+                except RequestError as error:
+                    if error.name != "404":
+                        raise
+        return digests
