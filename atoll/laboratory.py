@@ -21,10 +21,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from atoll import pausing
+from atoll import pausing, ports
 from atoll.child import ServingChild
 from atoll.control import Control
 from atoll.failure import RemedyError, StartError
+from atoll.layout import HOST
 from atoll.remote import AdminClient
 from atoll.report import LIVE, UNREACHABLE
 from chaos.latency import PROFILES, delays_ms
@@ -50,13 +51,12 @@ class ForeignProxy:
         self._program = program
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
+        self._reserved = ports.Reservation(HOST)
+        self._port = self._reserved.port
 
     def launch(self) -> None:
         """Start the process; :meth:`wait_ready` must follow."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
-        command = ["/bin/sh", "-c", KEEPER, "keeper", self._program, "-host", "127.0.0.1", "-port", str(self._port)]
+        command = ["/bin/sh", "-c", KEEPER, "keeper", self._program, "-host", HOST, "-port", str(self._port)]
         with (self._folder / "proxy.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -67,18 +67,19 @@ class ForeignProxy:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+                socket.create_connection((HOST, self._port), timeout=1).close()
             except OSError as error:
                 if time.monotonic() > deadline:
                     raise StartError(f"{self._program} does not answer.", "Take it off the PATH.") from error
                 time.sleep(0.01)
             else:
-                return f"http://127.0.0.1:{self._port}"
+                return f"http://{HOST}:{self._port}"
 
     def stop(self) -> None:
         """End the process."""
         if self._process is not None:
             self._process.communicate()
+        self._reserved.release()
 
 
 class Laboratory:
@@ -241,7 +242,7 @@ class Laboratory:
 
     def links(self) -> Sequence[LinkView]:
         """Return how every directed link does; an end that does not answer makes it unreachable."""
-        views = {link: LinkView("->".join(link), LIVE, 0, 0.0) for link in self._ways}
+        views = {link: LinkView("->".join(link), LIVE, 0, 0.0, 0.0) for link in self._ways}
         for region in self.regions:
             try:
                 ends = self._cluster.admin(region, LOOK_S).status().links
@@ -256,6 +257,7 @@ class Laboratory:
                     state=view.state if end.state == LIVE else end.state,
                     behind=max(view.behind, end.records_behind),
                     age_s=max(view.age_s, latency_s, end.oldest_unacknowledged_s or 0.0),
+                    staleness_s=max(view.staleness_s, end.staleness_s or 0.0),
                 )
         return list(views.values())
 

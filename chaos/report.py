@@ -158,8 +158,11 @@ def _lags(lags: Sequence[Lag], scenario: Scenario) -> str:
         charts.append(_chart(link, points, scenario.span_s, "s old"))
         states = sorted({lag.state for lag in mine})
         worst = max(mine, key=lambda lag: lag.age_s)
-        rows.append((link, f"{worst.age_s:.2f} s", f"{max(lag.behind for lag in mine):,}", ", ".join(states)))
-    return "".join(charts) + _table(("link", "oldest unacknowledged", "most behind", "states seen"), rows)
+        stale = max(lag.staleness_s for lag in mine)
+        behind = f"{max(lag.behind for lag in mine):,}"
+        rows.append((link, f"{worst.age_s:.2f} s", behind, f"{stale:.2f} s", ", ".join(states)))
+    head = ("link", "oldest unacknowledged", "most behind", "staleness at worst", "states seen")
+    return "".join(charts) + _table(head, rows)
 
 
 def _clients(operations: Sequence[Operation], verdict: Verdict) -> str:

@@ -44,6 +44,8 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
     behind: int
     age_s: float
     """The greater of the recent replication latency and the age of the oldest unacknowledged change."""
+    staleness_s: float = 0.0
+    """How old the sink's view of the source may be, even when nothing is written."""
 
 
 class Applied(msgspec.Struct, kw_only=True):

@@ -52,6 +52,8 @@ class LinkView(NamedTuple):
     behind: int
     age_s: float
     """The greater of the recent latency and the age of the oldest unacknowledged change."""
+    staleness_s: float
+    """How old the sink's view of the source may be."""
 
 
 class Fleet(Protocol):

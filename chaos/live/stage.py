@@ -94,9 +94,7 @@ class LiveStage:
         while True:
             at_s = self.now_ms() / 1000
             for view in await asyncio.to_thread(self._fleet.links):
-                self._lags.append(
-                    Lag(at_s=at_s, link=view.link, state=view.state, behind=view.behind, age_s=view.age_s)
-                )
+                self._lags.append(Lag(at_s=at_s, **view._asdict()))
             await asyncio.sleep(SAMPLE_S)
 
     async def wreak(self, fault: Fault) -> list[str]:

@@ -153,7 +153,7 @@ def test_an_interrupted_experiment_leaves_nothing_behind(small: str, tmp_path: P
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def regions() -> list[str]:
-        listed = subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
         return [line for line in listed.splitlines() if str(tmp_path) in line and "tethered" in line]
 
     wait(lambda: len(regions()) == 2, time.monotonic() + 60, "the regions do not start")

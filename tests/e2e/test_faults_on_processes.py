@@ -240,7 +240,9 @@ def test_nothing_is_left_of_a_cluster_whose_owner_is_killed_not_even_what_was_su
     folder = next(tmp_path.glob("atoll-*"))
 
     def processes() -> list[str]:
-        listed = subprocess.run(["ps", "-A", "-o", "pid,args"], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            ["ps", "-A", "-ww", "-o", "pid,args"], capture_output=True, text=True, check=True
+        ).stdout
         return [line for line in listed.splitlines() if str(folder) in line or line.split()[0] in map(str, pids)]
 
     eventually(lambda: not processes(), "processes are left")
