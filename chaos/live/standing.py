@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ class StandingFault(msgspec.Struct, kw_only=True):
 class _Entry:
     def __init__(self, number: int, fault: Fault) -> None:
         self.fault = fault
-        self.undo: list[Undo] = []
+        self.undo = ExitStack()
         now = time.monotonic()
         self.shown = StandingFault(
             number=number,
@@ -81,6 +82,7 @@ class Standing:
         self._changed = threading.Condition(self._lock)
         self._again_s = 0.0
         self._closed = False
+        self._problem = ""
         self._thread: threading.Thread | None = None
 
     @staticmethod
@@ -119,7 +121,7 @@ class Standing:
         if isinstance(fault, LinkFault):
             pairs = faults.links(fault, fleet.regions)
             for source, sink in pairs:
-                entry.undo.append(links.begin(fault, entry.shown.number, fleet, self._proxies, source, sink))
+                entry.undo.callback(links.begin(fault, entry.shown.number, fleet, self._proxies, source, sink))
             if prove:
                 probes = [partial(self._prove_link, entry, fault, source, sink) for source, sink in pairs]
                 with ThreadPoolExecutor(
@@ -135,23 +137,23 @@ class Standing:
     def _begin_at(self, entry: _Entry, fault: RegionFault, region: str, *, prove: bool) -> None:
         fleet = self._fleet
         if isinstance(fault, processes.OWN) and not self._answers(region):
-            entry.undo.append(lambda: self._disturb_again(region))
+            entry.undo.callback(lambda: self._disturb_again(region))
             entry.shown.effects.append(Effect(region, "not measured: the region is down; it will know", True))
         elif isinstance(fault, processes.OWN):
             before = fleet.condition(region)
             after = self._disturb(region)
-            entry.undo.append(lambda: self._disturb_again(region))
+            entry.undo.callback(lambda: self._disturb_again(region))
             if prove:
                 entry.shown.effects.append(self._checked(processes.prove_own(fault, region, before, after, fleet)))
         elif isinstance(fault, Crash):
-            entry.undo.append(self._then_disturb(region, processes.crash(fleet, region)))
+            entry.undo.callback(self._then_disturb(region, processes.crash(fleet, region)))
             entry.shown.effects.append(self._checked(processes.prove_dead(fleet, region)))
         elif isinstance(fault, Suspend):
-            entry.undo.append(processes.suspend(fleet, region))
+            entry.undo.callback(processes.suspend(fleet, region))
             if prove:
                 entry.shown.effects.append(self._proved(lambda: processes.prove_suspended(fleet, region)))
         elif isinstance(fault, RestoreOldCopy):
-            entry.undo.append(self._then_disturb(region, processes.restore_old_copy(fleet, region)))
+            entry.undo.callback(self._then_disturb(region, processes.restore_old_copy(fleet, region)))
 
     def _then_disturb(self, region: str, undo: Undo) -> Undo:
         def both() -> None:
@@ -232,15 +234,13 @@ class Standing:
 
     def _end(self, entry: _Entry) -> None:
         self._entries.pop(entry.shown.number, None)
-        undone, entry.undo = entry.undo, []
-        for undo in reversed(undone):
-            undo()
+        entry.undo.close()  # All that was begun is undone, last first, also when one of them fails.
 
     def heal(self) -> list[StandingFault]:
         """End every fault, last first, and start every region that is down; return what was ended.
 
         Raises:
-            IneffectiveError: a link still does not answer.
+            IneffectiveError: a link still does not answer, or a fault whose time was over could not be ended.
         """
         with self._lock:
             ended = list(reversed(self._entries.values()))
@@ -254,6 +254,9 @@ class Standing:
                 while not links.passes(self._fleet, source, sink, 2.0):
                     if time.monotonic() > deadline:
                         raise IneffectiveError(f"The link {source}->{sink} still does not answer.")
+            if self._problem:
+                problem, self._problem = self._problem, ""
+                raise IneffectiveError(problem)
             return [entry.shown for entry in reversed(ended)]
 
     def close(self) -> None:
@@ -281,11 +284,17 @@ class Standing:
                 now = time.monotonic()
                 for entry in list(self._entries.values()):
                     if entry.shown.until_s is not None and entry.shown.until_s <= now and not _for_good(entry.fault):
-                        self._end(entry)
+                        self._end_by_itself(entry)
                 if now >= self._again_s:
                     self._again_s = now + AGAIN_S
                     self._strike_again()
                 self._changed.wait(self._pause_s())
+
+    def _end_by_itself(self, entry: _Entry) -> None:
+        try:
+            self._end(entry)
+        except Exception as error:  # Nobody waits for this thread: whoever heals next is told.
+            self._problem = f"{faults.describe(entry.fault)} did not end: {error}"
 
     def _pause_s(self) -> float | None:
         times = [entry.shown.until_s for entry in self._entries.values() if entry.shown.until_s is not None]
