@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -60,6 +61,7 @@ class Archivist:
     def start(self) -> None:
         """Take up what was under way, and from now on what is asked for."""
         self.historian.start()
+        self.desk.spawn(self._expire(), "deleting expired backups")
         self._unsubscribe = self._replica.events.subscribe(self._listen)
         for work in self._replica.store.archive.jobs():
             if work.status == job.IN_PROGRESS:
@@ -88,6 +90,13 @@ class Archivist:
 
     def _begin(self, work: Job, snapshot: Snapshot | None) -> None:
         self.desk.spawn(self._run(work, snapshot), f"{work.kind} {work.arn}")
+
+    async def _expire(self) -> None:
+        """Delete backups that are past their time, which are those of deleted tables."""
+        now_ms = self._replica.source.now_ms()
+        for backup_id, manifest in (await self.desk.beside(self.desk.shelf.backups)).items():
+            if manifest.expires_ms is not None and manifest.expires_ms <= now_ms:
+                await self.desk.beside(partial(self.desk.shelf.remove, backup_id))
 
     async def _run(self, work: Job, snapshot: Snapshot | None) -> None:
         try:

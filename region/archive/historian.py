@@ -10,7 +10,8 @@ store before it is deleted; so what the store knows is there. A job that reads a
 
 Hazards: what reaches a table without a record in the log is not in its segments, only in the next base: items that a
 replica copies when it is made (recovery cannot be on yet) and when it is resynchronised. Where the founding of a
-history was interrupted by a crash, it begins again, and moments before that cannot be restored.
+history was interrupted by a crash, or the log was trimmed below it for lack of room, it begins again, and moments
+before that cannot be restored.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from region.model import job, recovery
 from region.model.job import ArchiveFile
 from region.model.table import Table
 from region.operation import continuous_backups
-from region.operation.context import Context
+from region.operation.context import Catalogue, Context
 from region.store.port import Snapshot
 
 REBASE_BYTES_MIN: Final = 16 << 20
@@ -57,8 +58,14 @@ class Historian:
         self._settings = settings
         self._founding: set[str] = set()
         self._tidy = False
+        self._seen: Catalogue | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def keeping(self) -> bool:
+        """Whether it has anything to come back for."""
+        return self._timer is not None
 
     def start(self) -> None:
         """Take up the histories that there are, and from now on those that are asked for."""
@@ -84,11 +91,16 @@ class Historian:
         archive = self._replica.store.archive
         uids = archive.archived_tables()
         for uid in uids:
-            table = self._replica.catalogue.by_uid[uid]
-            if recovery.state_of(table.local) is None:
-                self._desk.spawn(self._give_up(table), f"giving up the history of {table.name}")
+            table = self._table_of(uid)
+            if table is None:
+                self._desk.spawn(self._give_up(uid), f"giving up the history {uid}")
             elif uid not in self._founding and any(it.base and not it.path for it in archive.files(uid)):
                 self._found(table)
+        if self._replica.catalogue is not self._seen:
+            self._seen = self._replica.catalogue
+            for table in self._seen.by_name.values():
+                if recovery.state_of(table.local) is not None and table.uid not in uids:
+                    self._desk.spawn(self._resume(table.uid), f"beginning the history of {table.name} again")
         if uids and self._timer is None and self._unsubscribe is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._settings.segment_ms / 1000, self._tick)
@@ -102,11 +114,20 @@ class Historian:
         self._desk.spawn(self.keep_all(), "keeping histories")
         self.look()
 
+    def _table_of(self, uid: str) -> Table | None:
+        """Return a table whose history is to be kept."""
+        table = self._replica.catalogue.by_uid.get(uid)
+        return None if table is None or recovery.state_of(table.local) is None else table
+
+    async def _resume(self, uid: str) -> None:
+        """Begin the history of a table that has recovery on and none: it left its global table under another uid."""
+        await self._desk.transact(lambda context: continuous_backups.resume(context, uid))
+
     async def keep_all(self) -> None:
         """Bring every history up to now, and delete what it does not need any more."""
         for uid in self._replica.store.archive.archived_tables():
-            table = self._replica.catalogue.by_uid[uid]
-            if recovery.state_of(table.local) is not None:
+            table = self._table_of(uid)
+            if table is not None:
                 try:
                     await self.keep(table)
                 except ArchiveError as error:
@@ -115,7 +136,7 @@ class Historian:
     def _found(self, table: Table) -> None:
         """Begin a history with the last commit."""
         snapshot = self._replica.store.snapshot(table, items=True)
-        reached_ms = max(self._replica.source.now_ms(), self._replica.clock.last >> 16)
+        reached_ms = self._present_ms()
         self._founding.add(table.uid)
         self._desk.spawn(self._write_first(table, snapshot, reached_ms), f"founding the history of {table.name}")
 
@@ -144,11 +165,27 @@ class Historian:
             last = files[-1]
             snapshot = self._replica.store.snapshot(table, items=due, changes_after=last.upto)
             try:
-                if snapshot.head > last.upto:
+                if snapshot.tail > last.upto:
+                    await self._found_anew(table)
+                elif snapshot.head > last.upto:
                     await self._extend(table, last, snapshot, due=due)
             finally:
                 snapshot.close()
             await self._prune(table)
+
+    async def _found_anew(self, table: Table) -> None:
+        """The log was trimmed before it was written to a file, for lack of room: the history begins again."""
+        snapshot = self._replica.store.snapshot(table, items=True)
+        reached_ms = self._present_ms()
+        try:
+            base = await self._write_base(table, snapshot, reached_ms)
+        finally:
+            snapshot.close()
+        await self._desk.transact(lambda context: continuous_backups.founded(context, base))
+
+    def _present_ms(self) -> int:
+        """Return a time that is not before the commit of anything that is in the log now."""
+        return max(self._replica.source.now_ms(), self._replica.clock.last >> 16)
 
     async def _extend(self, table: Table, last: ArchiveFile, snapshot: Snapshot, *, due: bool) -> None:
         segment = await self._write_segment(table, last, snapshot)
@@ -197,12 +234,11 @@ class Historian:
         if victims:
             await self._forget(victims)
 
-    async def _give_up(self, table: Table) -> None:
+    async def _give_up(self, uid: str) -> None:
         """Delete a history that is not wanted any more, unless somebody still reads it."""
-        async with self._desk.lock(table.uid):
-            present = self._replica.catalogue.by_uid[table.uid]
-            if recovery.state_of(present.local) is None and not self._readers(table.uid):
-                await self._forget(self._replica.store.archive.files(table.uid))
+        async with self._desk.lock(uid):
+            if self._table_of(uid) is None and not self._readers(uid):
+                await self._forget(self._replica.store.archive.files(uid))
 
     def _readers(self, uid: str) -> list[dict[str, int]]:
         """Return what the running jobs that read a history say of it."""

@@ -153,6 +153,8 @@ class Past:
                     if change.sequence > reached:
                         yield change
             reached = file.upto
+        if self._log.tail > reached:
+            raise ArchiveError(f"the log has been trimmed from {reached} to {self._log.tail}: the history has a gap")
         while page := self._log.changes(reached, PAGE):
             yield from page
             reached = page[-1].sequence

@@ -153,6 +153,14 @@ def founded(context: Context, base: ArchiveFile) -> None:
         _save(context, table, msgspec.structs.replace(state, since_ms=base.last_ms))
 
 
+def resume(context: Context, uid: str) -> None:
+    """Begin a history for a table that has recovery on and no history of its own uid."""
+    table = context.catalogue.by_uid.get(uid)
+    state = None if table is None else recovery.state_of(table.local)
+    if table is not None and state is not None and not context.reader.archive.files(uid):
+        _save(context, table, msgspec.structs.replace(state, since_ms=_mark(context, table)))
+
+
 def _mark(context: Context, table: Table) -> int:
     """Keep the log of this table from here on; return this moment in ms."""
     now_ms, head = context.now_ms(), context.reader.log_head()

@@ -71,6 +71,8 @@ class Snapshot(Protocol):
 
     head: int
     """The sequence of the last record of the log that the snapshot includes."""
+    tail: int
+    """The sequence before the first record that the log still had."""
 
     def items(self, after: bytes, limit: int) -> Sequence[tuple[bytes, bytes, int]]:
         """Return up to ``limit`` live items with ``key > after`` in key order: key, image, size."""

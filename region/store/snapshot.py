@@ -24,7 +24,7 @@ from region.model.table import Table
 from region.store import schema
 from region.store.failure import failure, reading
 
-_HEAD: Final = "SELECT coalesce(max(sequence), 0) FROM log"
+_ENDS: Final = "SELECT coalesce(max(sequence), 0), coalesce(min(sequence) - 1, 0) FROM log"
 _CHANGES: Final = (
     "SELECT sequence, coalesce(applied_ms, hlc >> 16), hlc, key, image, size FROM log "
     f"WHERE sequence > ? AND table_id = ? AND kind = {ITEM} AND effect <> {UNCHANGED} ORDER BY sequence LIMIT ?"
@@ -49,7 +49,7 @@ class FileSnapshot:
         self._items = _items_statement(table)
         try:
             connection.execute("BEGIN")
-            self.head: int = connection.execute(_HEAD).get  # The first read fixes what the transaction sees.
+            self.head, self.tail = _ends(connection)  # The first read fixes what the transaction sees.
         except apsw.Error as error:
             connection.close()
             raise failure(error, "opening a snapshot", where) from error
@@ -75,7 +75,7 @@ class MemorySnapshot:
 
     def __init__(self, connection: apsw.Connection, table: Table, *, items: bool, changes_after: int | None) -> None:
         execute = connection.execute
-        self.head: int = execute(_HEAD).get
+        self.head, self.tail = _ends(connection)
         all_items: list[Any] = execute(_items_statement(table), (b"", -1)).fetchall() if items else []
         self._items: list[StoredImage] = all_items
         rows: list[Any] = [] if changes_after is None else execute(_CHANGES, (changes_after, table.id, -1)).fetchall()
@@ -95,6 +95,12 @@ class MemorySnapshot:
     def close(self) -> None:
         """Let go of what was copied."""
         self._items, self._changes = [], []
+
+
+def _ends(connection: apsw.Connection) -> tuple[int, int]:
+    ends: Any = connection.execute(_ENDS).fetchone()
+    head, tail = ends
+    return int(head), int(tail)
 
 
 def _bounded(cursor: apsw.Cursor, *, image: int) -> list[Any]:

@@ -56,6 +56,12 @@ def serve(cluster: Cluster) -> Iterator[Cluster]:
                 caller.call(
                     "BatchWriteItem", {"RequestItems": {"things": [{"PutRequest": {"Item": i}} for i in items]}}
                 )
+            specification = {"PointInTimeRecoveryEnabled": True}
+            caller.call(
+                "UpdateContinuousBackups", {"TableName": "things", "PointInTimeRecoverySpecification": specification}
+            )
+            while not list((backups(cluster, US).parent / "history").glob("*/base-*.zst")):
+                pass
         yield cluster
 
 
@@ -115,14 +121,7 @@ def test_the_command_line_backs_up_lists_and_restores_in_another_region(
 
 
 def test_the_command_line_restores_the_past_of_a_table_also_after_kill_minus_nine(archived: Cluster, run: Run) -> None:
-    specification = {"PointInTimeRecoveryEnabled": True}
     with archived.caller(US) as caller:
-        caller.call(
-            "UpdateContinuousBackups", {"TableName": "things", "PointInTimeRecoverySpecification": specification}
-        )
-        archived_jobs_end(archived)
-        while not list((backups(archived, US).parent / "history").glob("*/base-*.zst")):
-            pass
         before = images(archived, US, "things")
         moment = caller.call("DescribeContinuousBackups", {"TableName": "things"})
         latest = moment["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]

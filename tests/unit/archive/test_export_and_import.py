@@ -449,3 +449,48 @@ def test_numbers_of_ion_become_numbers_of_dynamodb() -> None:
     (document,) = ion.documents(vault_stream(b"$ion_1_0 {Item:{a:6d2,b:103.,c:5,d:1.50}}\n"))
     assert ion.item(document["Item"]) == {"a": {"N": "600"}, "b": {"N": "103"}, "c": {"N": "5"}, "d": {"N": "1.5"}}
     assert numbers.canonical("600") == "600"
+
+
+BOOK = {
+    "Authors": {"SS": ["Author1", "Author2"]},
+    "Dimensions": {"S": "8.5 x 11.0 x 1.5"},
+    "ISBN": {"S": "333-3333333333"},
+    "Id": {"N": "103"},
+    "InPublication": {"BOOL": False},
+    "PageCount": {"N": "600"},
+    "Price": {"N": "2000"},
+    "ProductCategory": {"S": "Book"},
+    "Title": {"S": "Book 103 Title"},
+}
+BOOK_IN_ION = (
+    '$ion_1_0 {Item:{Authors:$dynamodb_SS::["Author1","Author2"],Dimensions:"8.5 x 11.0 x 1.5",ISBN:"333-3333333333",'
+    'Id:103.,InPublication:false,PageCount:6d2,Price:2d3,ProductCategory:"Book",Title:"Book 103 Title"}}\n'
+)
+
+
+@pytest.mark.parametrize("form", ["DYNAMODB_JSON", "ION"])
+async def test_what_aws_has_exported_is_imported_as_it_lies_there(region: ArchiveRegion, form: str) -> None:
+    folder = "2020-Nov/AWSDynamoDB/01345678901234-abc12345"
+    text = json.dumps({"Item": BOOK}) + "\n" if form == "DYNAMODB_JSON" else BOOK_IN_ION
+    ending = "json" if form == "DYNAMODB_JSON" else "ion"
+    put(region, f"{folder}/data/asdl123dasas.{ending}.gz", gzip.compress(text.encode()))
+    put(region, f"{folder}/data/empty.{ending}.gz", gzip.compress(b""))
+    put(region, f"{folder}/_started", b"")
+    for name in (
+        "manifest-summary.json",
+        "manifest-summary.checksum",
+        "manifest-files.json",
+        "manifest-files.checksum",
+    ):
+        put(region, f"{folder}/{name}", b"{}")
+    parameters = {
+        "TableName": "Books",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "Id", "AttributeType": "N"}],
+        "KeySchema": [{"AttributeName": "Id", "KeyType": "HASH"}],
+    }
+    source = {"S3Bucket": BUCKET, "S3KeyPrefix": f"{folder}/"}
+    done = await import_(region, S3BucketSource=source, InputFormat=form, TableCreationParameters=parameters)
+    assert (done["ImportStatus"], done["ImportedItemCount"], done["ErrorCount"]) == ("COMPLETED", 1, 0)
+    ((_, image),) = region.rows("Books")
+    assert images.decode(image) == BOOK

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from region.archive.history import open_past
@@ -19,7 +20,11 @@ from region.errors import (
 )
 from region.model import image as images
 from region.model import recovery
+from region.model.change import Change
+from region.model.version import Version
 from region.operation import continuous_backups
+from region.operation.context import Context
+from region.operation.disassociation import separate
 from tests.unit.archive.archive_region import START_MS, TABLE, ArchiveRegion, running
 
 HOUR_MS = 3_600_000
@@ -215,6 +220,83 @@ async def test_a_deleted_table_with_recovery_leaves_a_system_backup(region: Arch
     assert (await region.call("ListBackups", BackupType="ALL"))["BackupSummaries"] == []
 
 
+async def test_the_system_backup_of_a_deleted_table_is_deleted_when_it_expires(tmp_path: Path) -> None:
+    async with running(tmp_path) as region:
+        await region.call("CreateTable", **TABLE)
+        await switch(region, on=True)
+        await region.call("DeleteTable", TableName="Music")
+        await region.idle()
+        clock = region.time
+        assert len(region.vault.names("backups/")) == 2
+    clock.advance(36 * DAY_MS)
+    async with running(tmp_path, clock=clock) as region:
+        await region.idle()
+        assert region.vault.names("backups/") == []
+
+
+async def test_what_a_peer_wrote_counts_from_when_it_was_applied_here(region: ArchiveRegion) -> None:
+    await switch(region, on=True)
+    region.time.advance(5000)
+    item = {"artist": {"S": "far"}, "song": {"S": "away"}}
+
+    def apply(context: Context) -> None:
+        table = context.catalogue.by_name["Music"]
+        version = Version((START_MS + 1000) << 16, "eu-west-1")
+        key, image = table.check_item_keys(item), images.encode(item)
+        context.transaction.put(Change(table, key, image, 20, version, None, item=item, applied_ms=START_MS + 5000))
+        context.written += 1
+
+    await region.engine.transact(apply)
+    assert await state_at(region, START_MS + 4999) == []
+    assert await state_at(region, START_MS + 5000) == [item]
+    await region.archivist.historian.keep_all()
+    assert await state_at(region, START_MS + 4999) == []
+    assert await state_at(region, START_MS + 5000) == [item]
+
+
+async def test_a_clock_that_was_set_back_does_not_tear_the_order_of_the_log(region: ArchiveRegion) -> None:
+    await switch(region, on=True)
+    region.time.set(START_MS + 5000)
+    await region.put("a", "1")
+    region.time.set(START_MS + 1000)
+    await region.put("a", "2")
+    region.time.set(START_MS + 9000)
+    await region.put("a", "3")
+    sizes = [len(await state_at(region, START_MS + at_ms)) for at_ms in (1000, 4999, 5000, 8999, 9000)]
+    assert sizes == [0, 0, 2, 2, 3]
+
+
+async def test_a_history_whose_log_was_trimmed_says_so_and_begins_again(region: ArchiveRegion, tmp_path: Path) -> None:
+    await switch(region, on=True)
+    await region.fill(9)
+    connection = apsw.Connection(str(tmp_path / "region.sqlite"))
+    connection.execute("DELETE FROM log WHERE sequence < (SELECT max(sequence) FROM log)")
+    connection.close()
+    region.time.advance(10)
+    await region.call(
+        "RestoreTableToPointInTime", SourceTableName="Music", TargetTableName="Copy", UseLatestRestorableTime=True
+    )
+    await region.idle()
+    assert "the history has a gap" in region.failures()[0]
+    await region.archivist.historian.keep_all()
+    assert len(await state_at(region, START_MS + 10)) == 9
+    described = await region.call("DescribeContinuousBackups", TableName="Music")
+    window = described["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert window["EarliestRestorableDateTime"] == (START_MS + 10) / 1000
+
+
+async def test_a_table_that_leaves_its_global_table_begins_a_history_of_its_own(region: ArchiveRegion) -> None:
+    await region.fill(6)
+    await switch(region, on=True)
+    region.time.advance(1000)
+
+    await region.engine.transact(lambda context: separate(context, context.catalogue.by_name["Music"]))
+    await region.idle()
+    assert len(await state_at(region, START_MS + 1000)) == 6
+    uid = region.engine.catalogue.by_name["Music"].uid
+    assert region.engine.store.archive.archived_tables() == [uid]
+
+
 async def test_a_table_deleted_right_after_the_switch_has_its_system_backup(region: ArchiveRegion) -> None:
     await region.fill(30)
     before = region.rows("Music")
@@ -290,6 +372,16 @@ async def test_a_restored_table_has_no_recovery_of_its_own(region: ArchiveRegion
     status = described["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert status == {"PointInTimeRecoveryStatus": "DISABLED"}
     assert described["ContinuousBackupsDescription"]["ContinuousBackupsStatus"] == "ENABLED"
+
+
+async def test_a_region_without_recovery_keeps_no_timer_and_no_log(region: ArchiveRegion) -> None:
+    await region.fill(3)
+    assert not region.archivist.historian.keeping
+    await switch(region, on=True)
+    assert region.archivist.historian.keeping
+    await switch(region, on=False)
+    await region.archivist.historian.keep_all()
+    assert region.engine.store.archive.log_floor() is None
 
 
 async def test_a_region_in_memory_has_a_history_too() -> None:
