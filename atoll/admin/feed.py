@@ -14,6 +14,7 @@ from atoll.admin.answers import BadRequestError, answer, number
 from atoll.admin.parts import Parts
 from atoll.findings import ConflictEntry, ConflictPage, Granted, Side
 from atoll.report import NOTHING
+from clock import PhysicalClock, SystemClock
 from region.events import Event
 from region.expression.rendering import show
 from region.model.change import Conflict, StoredItem
@@ -67,7 +68,7 @@ class Feed:
                 filters["key"] = key_of(table, key)
         elif key is not None:
             raise BadRequestError("key needs table: keys are a table's.")
-        since_ms = moment_of(request, "since", self._engine.source.now_ms()) or 0
+        since_ms = moment_of(request, "since", self._engine.source) or 0
 
         def read(after: int, limit: int) -> ConflictPage:
             return page_of(self._parts, after, limit, since_ms, **filters)
@@ -139,8 +140,11 @@ def key_of(table: Table, text: str) -> bytes:
         raise BadRequestError(str(error)) from None
 
 
-def moment_of(request: web.Request, name: str, now_ms: int) -> int | None:
+def moment_of(request: web.Request, name: str, source: PhysicalClock) -> int | None:
     """Return the moment that a parameter means by this region's clock, ``None`` where it is not given.
+
+    It is given by the machine's clock, from which the region's own may be off, on purpose perhaps: all regions then
+    take it for the same moment.
 
     Raises:
         BadRequestError: it means none.
@@ -148,8 +152,11 @@ def moment_of(request: web.Request, name: str, now_ms: int) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
+    machine = SystemClock()
+    before_ms, region_ms, after_ms = machine.now_ms(), source.now_ms(), machine.now_ms()
+    off_ms = 0 if before_ms <= region_ms <= after_ms else region_ms - before_ms
     try:
-        return moments.parse(text, now_ms)
+        return moments.parse(text, before_ms) + off_ms
     except ValueError as error:
         raise BadRequestError(str(error)) from None
 

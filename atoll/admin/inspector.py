@@ -23,6 +23,7 @@ from atoll.admin.answers import answer, number
 from atoll.admin.feed import PAGE, entry, key_of, moment_of, raw, shown
 from atoll.admin.parts import Parts
 from atoll.findings import Effect, Held, Inspection, Searched, Source, Write
+from region.engine import Engine
 from region.model.change import CAUSE_EXPIRY, INSERTED, MODIFIED, REMOVED, LogRecord, StoredItem
 from region.model.table import Table
 from region.store.port import Reader
@@ -62,36 +63,41 @@ class Inspector:
         """
         table = self._parts.table(request.match_info["table"])
         key = key_of(table, request.query.get("key", ""))
-        now_ms = self._parts.engine.source.now_ms()
-        at_ms = moment_of(request, "at", now_ms)
+        at_ms = moment_of(request, "at", self._parts.engine.source)
         limit = min(number(request, "limit", HISTORY), HISTORY_MAX)
         within = min(number(request, "search", SEARCH), SEARCH_MAX)
-        return answer(await self._inspect(table, key, now_ms, at_ms, limit, within))
+        found = await inspect(self._parts.engine, table, key, at_ms=at_ms, limit=limit, within=within)
+        return answer(found)
 
-    async def _inspect(
-        self, table: Table, key: bytes, now_ms: int, at_ms: int | None, limit: int, within: int
-    ) -> Inspection:
-        store = self._parts.engine.store
-        stored = store.get(table, key)
-        search = _Search(store, table, key, within)
-        await search.run(limit, now_ms if at_ms is None else at_ms)
-        seen = Seen("store", _held(stored)) if at_ms is None else _seen(table, stored, search, at_ms)
-        return Inspection(
-            region=self._parts.config.region,
-            table=table.name,
-            key=key.hex(),
-            item_key=item_keys.attributes(table, key),
-            now_ms=now_ms,
-            at_ms=at_ms,
-            source=seen.source,
-            note=seen.note,
-            held=seen.held,
-            history=[_write(record, seen_ms) for record, seen_ms in search.history],
-            searched=Searched(after=search.after, upto=search.upto, tail=search.tail),
-            conflicts=[
-                entry(number, lost, table) for number, lost in store.conflicts(0, PAGE, table_uid=table.uid, key=key)
-            ],
-        )
+
+async def inspect(
+    engine: Engine, table: Table, key: bytes, *, at_ms: int | None = None, limit: int = HISTORY, within: int = SEARCH
+) -> Inspection:
+    """Return what a region holds of an item, or saw of it at a moment, and its history.
+
+    At most ``limit`` changes are listed, and at most ``within`` records of the log looked at.
+    """
+    store, now_ms = engine.store, engine.source.now_ms()
+    stored = store.get(table, key)
+    search = _Search(store, table, key, within)
+    await search.run(limit, now_ms if at_ms is None else at_ms)
+    seen = Seen("store", _held(stored)) if at_ms is None else _seen(table, stored, search, at_ms)
+    return Inspection(
+        region=engine.settings.region,
+        table=table.name,
+        key=key.hex(),
+        item_key=item_keys.attributes(table, key),
+        now_ms=now_ms,
+        at_ms=at_ms,
+        source=seen.source,
+        note=seen.note,
+        held=seen.held,
+        history=[_write(record, seen_ms) for record, seen_ms in search.history],
+        searched=Searched(after=search.after, upto=search.upto, tail=search.tail),
+        conflicts=[
+            entry(number, lost, table) for number, lost in store.conflicts(0, PAGE, table_uid=table.uid, key=key)
+        ],
+    )
 
 
 class _Search:

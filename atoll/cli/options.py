@@ -77,21 +77,17 @@ def chosen(clients: dict[str, AdminClient], regions: tuple[str, ...]) -> dict[st
 
 
 class Moment(click.ParamType[str]):
-    """A moment (:mod:`atoll.moments`), converted to how long ago it is.
-
-    A region whose clock is set wrong, on purpose perhaps, then takes it as the same moment as everybody else.
-    """
+    """A moment (:mod:`atoll.moments`), converted to seconds since 1970 by this machine's clock."""
 
     name = "moment"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return how long ago the moment is, in a form that the admin address understands."""
-        now_ms = SystemClock().now_ms()
+        """Return the moment in a form that the admin address understands."""
         try:
-            moment_ms = moments.parse(str(value), now_ms)
+            moment_ms = moments.parse(str(value), SystemClock().now_ms())
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        return f"-{max(0, now_ms - moment_ms)}ms"
+        return f"{moment_ms / 1000:.3f}"
 
 
 class Duration(click.ParamType[int]):

@@ -5,6 +5,9 @@
 ``table [NAME] on REGION…``    make a global table (``songs`` unless named) and wait until it is ACTIVE there
 ``put REGION KEY VALUE``       write an item ``{pk: KEY, v: VALUE}``
 ``delete REGION KEY``          delete an item
+``lock REGION KEY VALUE``      write an item on the condition that there is none
+``see REGION KEY MS``          print what a region saw of an item at a time, and how that is known
+``history REGION KEY``         print the changes of an item in a region's log, newest first
 ``get REGION KEY``             print the item's value
 ``rows [REGION…]``             print all items and tombstones, with time and origin; regions that agree together
 ``cut A->B``, ``cut A``        cut a link, or everything to and from a region; ``heal`` mends everything
@@ -32,10 +35,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from fleet import TABLE, Fleet, Region, eventually
 
+from atoll.admin.inspector import inspect
+from atoll.findings import Inspection
 from clock import ManualClock
 from region.errors import AtollError
 from region.model import image as images
@@ -134,6 +140,41 @@ async def _delete(stage: Stage, arguments: list[str]) -> list[str]:
     name, key = arguments
     await stage.region(name).delete(key)
     return []
+
+
+@command("lock")
+async def _lock(stage: Stage, arguments: list[str]) -> list[str]:
+    name, key, value = arguments
+    item = {"pk": {"S": key}, "v": {"S": value}}
+    await stage.region(name).run("PutItem", TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
+    return []
+
+
+async def _inspected(stage: Stage, name: str, key: str, ms: int | None = None) -> Inspection:
+    region = stage.region(name)
+    table = region.engine.catalogue.by_name[TABLE]
+    at_ms = None if ms is None else EPOCH_MS + ms
+    return await inspect(region.engine, table, table.check_item_keys({"pk": {"S": key}}), at_ms=at_ms)
+
+
+@command("see")
+async def _see(stage: Stage, arguments: list[str]) -> list[str]:
+    name, key, ms = arguments
+    seen = await _inspected(stage, name, key, int(ms))
+    return [f"{name} {ms}ms: {_what(seen.held.image) if seen.held else 'no item'} ({seen.source})"]
+
+
+@command("history")
+async def _history(stage: Stage, arguments: list[str]) -> list[str]:
+    name, key = arguments
+    return [
+        f"{name} {write.seen_ms - EPOCH_MS}ms: {_what(write.image)} ({stage.at(write.hlc)} {write.origin})"
+        for write in (await _inspected(stage, name, key)).history
+    ]
+
+
+def _what(image: Any) -> str:
+    return "deleted" if bytes(image) == b"null" else str(images.decode(bytes(image))["v"]["S"])
 
 
 @command("get")
@@ -265,7 +306,9 @@ async def _conflicts(stage: Stage, names: list[str]) -> list[str]:
                 f"({stage.at(side.version.hlc)} {side.version.origin})"
                 for side in (lost.winner, lost.loser)
             )
-            lines.append(f"{name}: {loser} lost to {winner}, {msgspec.json.encode(lost.attributes_lost).decode()}")
+            double = ", a double grant" if lost.grants else ""
+            fields = msgspec.json.encode(lost.attributes_lost).decode()
+            lines.append(f"{name}: {loser} lost to {winner}, {fields}{double}")
     return lines or ["none"]
 
 
