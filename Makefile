@@ -17,6 +17,7 @@ JS_INSTALLED := $(JS)/node_modules/.installed
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SIM_ARGS ?= --seeds 200
 DIFFERENTIAL_ARGS ?=
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -24,7 +25,7 @@ ifndef PYTHON
 PYTHON := $(shell for p in python3.11 python3; do $$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo $$p; break; }; done)
 endif
 
-.PHONY: help setup demo test check bench differential docs clean
+.PHONY: help setup demo test check simulate bench differential docs clean
 
 help: ## Say what can be made
 	@echo "Atoll: DynamoDB Global Tables that you can hold in your hand."
@@ -66,6 +67,9 @@ check: $(INSTALLED) ## Run every gate: ruff, mypy, import-linter, tidy
 	@echo "check: mypy" && $(BIN)/mypy --no-error-summary
 	@echo "check: import-linter" && PYTHONPATH=. $(BIN)/lint-imports --no-logo
 	@echo "check: tidy" && $(BIN)/python -m pytest tests/tidy
+
+simulate: $(INSTALLED) ## Simulate fleets under faults, by seed (SIM_ARGS="--seeds 1-10000")
+	@$(BIN)/atoll sim $(SIM_ARGS)
 
 bench: $(INSTALLED) ## Measure speed, memory and replication lag; write docs/reference/performance.md
 	@$(call debian,wrk,wrk)

@@ -32,9 +32,9 @@ from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples, tear_samples
 from atoll.report import Addresses
-from clock import ControlledClock, DriftBounds, HybridLogicalClock, PhysicalClock, SkewedClock, SystemClock
+from clock import ControlledClock, DriftBounds, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
-from region.engine import Engine, RunCommit
+from region.engine import RunCommit
 from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
 from region.model.expiry import ExpirySettings
@@ -45,7 +45,7 @@ from region.randomness import SystemRng
 from region.store.faulty import FaultyStore
 from region.store.sqlite import open_store
 from region.wire import Endpoint, EndpointSettings
-from replication import Replication, ReplicationSettings, WebSocketTransport
+from replication import Assembly, Ports, ReplicationSettings, WebSocketTransport
 
 DATABASE: Final = "region.sqlite"
 DEFECT_CHECK_S: Final = 0.1
@@ -63,7 +63,7 @@ class Region:
         self.addresses: Addresses | None = None
         self._stop_process = stop_process
         self._started = contextlib.AsyncExitStack()
-        self._engine: Engine | None = None
+        self._assembly: Assembly | None = None
         self._watch: asyncio.TimerHandle | None = None
 
     async def start(self) -> Addresses:
@@ -86,8 +86,8 @@ class Region:
         source = _source(config)
         events = Events()
         events.subscribe(self.logs.listen)
-        engine = self._build_engine(source, events)
-        replication = Replication(engine, _replication_settings(config), WebSocketTransport(), engine.rng)
+        assembly = self._assemble(source, events)
+        engine, replication = assembly.engine, assembly.replication
         archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
         endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source)
         metrics = Metrics(
@@ -120,7 +120,7 @@ class Region:
         await serving.start(Parts(config, addresses, engine, replication, metrics, archivist, lambda: self.state))
         return addresses
 
-    def _build_engine(self, source: PhysicalClock, events: Events) -> Engine:
+    def _assemble(self, source: PhysicalClock, events: Events) -> Assembly:
         config = self.config
         rng = SystemRng()
         path = None if config.durability == "memory" else Path(config.data) / DATABASE
@@ -129,27 +129,20 @@ class Region:
             store = open_store(path, region=config.region, durability=config.durability, rng=rng, kind=kind)
         except StoreError as error:
             raise StartError(f"{str(error)[0].upper()}{str(error)[1:]}.", "") from error
-        clock = HybridLogicalClock(
-            config.region,
-            source,
-            ceiling=store.load_ceiling(),
-            persist=store.save_ceiling,
-            drift=DriftBounds(config.clock.drift_warn_ms, config.clock.drift_park_ms),
-        )
         self._vault = archive.vault(config)
         self._shelf = VaultShelf(self._vault)
-        self._engine = engine = Engine(
-            store=store,
-            clock=clock,
-            source=source,
+        assembly = Assembly(
+            Ports(source, store, WebSocketTransport(), rng),
             settings=_region_settings(config),
-            rng=rng,
+            replication=_replication_settings(config),
+            drift=DriftBounds(config.clock.drift_warn_ms, config.clock.drift_park_ms),
             events=events,
             run_commit=self._commit_elsewhere() if store.syncs_at_commit or config.chaos else None,
             shelf=self._shelf,
         )
-        self._started.push_async_callback(engine.close)
-        return engine
+        self._assembly = assembly
+        self._started.push_async_callback(assembly.engine.close)
+        return assembly
 
     def _commit_elsewhere(self) -> RunCommit:
         """Return the way to run commits beside the event loop, in one thread, so that reads go on meanwhile."""
@@ -175,8 +168,9 @@ class Region:
             asyncio.get_running_loop().call_soon(self._look_for_defect)
 
     def _look_for_defect(self) -> None:
-        if self._engine is not None and self._engine.defect is not None and self.state == "live":
-            self.give_up(self._engine.defect)
+        defect = None if self._assembly is None else self._assembly.engine.defect
+        if defect is not None and self.state == "live":
+            self.give_up(defect)
 
     def _check_defect(self) -> None:
         """Look for a defect now and every :data:`DEFECT_CHECK_S` seconds, for those that show in no event."""

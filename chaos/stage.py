@@ -49,6 +49,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     watermark_hlc: int
     links: tuple[dict[str, Any], ...] = ()
     sizes: dict[str, int] = {}
+    log_head: int = 0
+    """The last sequence of the region's log then; 0 where that is not known."""
 
 
 class Remains(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Replication: ships a region's changes to its peers and applies theirs; see ``replication/DESIGN.md``."""
 
+from replication.assembly import Assembly, Ports
 from replication.lag import Latency, LinkState, LinkStatus
 from replication.link import ReplicationSettings
 from replication.memory import Fate, Faults, MemoryNetwork, MemoryTransport
@@ -9,6 +10,7 @@ from replication.transport import Connection, Listener, Transport
 from replication.websocket import WebSocketTransport
 
 __all__ = [
+    "Assembly",
     "Connection",
     "Direction",
     "Fate",
@@ -19,6 +21,7 @@ __all__ = [
     "Listener",
     "MemoryNetwork",
     "MemoryTransport",
+    "Ports",
     "Replication",
     "ReplicationSettings",
     "Transport",

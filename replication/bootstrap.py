@@ -368,7 +368,7 @@ def least(one: Mapping[str, Position] | None, other: Mapping[str, Position]) -> 
     if one is None:
         return dict(other)
     both: dict[str, Position] = {}
-    for region in one.keys() & other.keys():
+    for region in sorted(one.keys() & other.keys()):
         mine, theirs = one[region], other[region]
         if mine.epoch == theirs.epoch:
             both[region] = mine if mine.sequence <= theirs.sequence else theirs

@@ -137,7 +137,7 @@ class _MemoryListener:
         self._network = network
         self._address = address
         self._accept = accept
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
 
     @property
     def port(self) -> int:
@@ -147,8 +147,8 @@ class _MemoryListener:
     def take(self, connection: MemoryConnection) -> None:
         """Serve one connection."""
         task = asyncio.get_running_loop().create_task(self._serve(connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     async def _serve(self, connection: MemoryConnection) -> None:
         try:

@@ -96,10 +96,13 @@ def is_member(table: Table, region: str) -> bool:
     return member is not None and member.get("ReplicaStatus") != FAILED
 
 
-def regions(registers: Registers) -> set[str]:
-    """Return every region that is or was a member, and has not been detached."""
+def regions(registers: Registers) -> list[str]:
+    """Return every region that is or was a member, and has not been detached.
+
+    It is sorted, as what is made of it is saved, which must not depend on the order of a set.
+    """
     names = {name.removeprefix(settings.REPLICA) for name in registers if name.startswith(settings.REPLICA)}
-    return names - settings.detached(registers)
+    return sorted(names - settings.detached(registers))
 
 
 def counting(table: Table | None, registers: Registers, peer: str) -> Registers:
@@ -160,8 +163,10 @@ def merge(context: Context, uid: str, name: str, registers: Registers) -> Table 
     detached = settings.detached(table.registers) - settings.detached(known)
     if detached:
         # What the others have of a detached region's last changes may be more than what is here.
-        _owe(context, table, dict.fromkeys(set(table.members()) - {region}, EVERYTHING), without=detached)
-    new = regions(table.registers) - regions(known) - {region}
+        others = sorted(set(table.members()) - {region})
+        _owe(context, table, dict.fromkeys(others, EVERYTHING), without=detached)
+    before_it = {region, *regions(known)}
+    new = [name for name in regions(table.registers) if name not in before_it]
     if new:
         _owe(context, table, dict.fromkeys(new, BEGINNING))
     return table

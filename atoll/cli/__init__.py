@@ -35,6 +35,7 @@ VERBS: Final = {
     "pause": "Pause replication of a region or of a link.",
     "dashboard": "Serve the live page of a cluster.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",
+    "sim": "Simulate fleets under faults, by seed, and judge every run by all invariants.",
     "resume": "End pauses; what waited is delivered.",
     "workload": "Use a running cluster as applications do, at a rate of your choosing.",
     "doctor": "Look for what is wrong: on this machine, in a cluster, in files.",

@@ -1,9 +1,9 @@
 """Watermarks: what a region says about the past is true, and a cut link never looks healthy.
 
 What: a cursor's watermark W with sequence S says that all of the origin's changes up to W are at or before S; the
-origin's log must agree. A region's safe time never goes back while the region runs, and everything in any origin's log
-up to it lies at or before the region's position in that log. While a link is cut, no end that can notice it says that
-the link is live later than :data:`NOTICED_NS` after the cut, and the time since the last exchange grows with it.
+origin's log must agree. A region's safe time never goes back while the region runs, and no change of another region
+that is at or below it comes afterwards. While a link is cut, no end that can notice it says that the link is live later
+than :data:`NOTICED_NS` after the cut, and the time since the last exchange grows with it.
 
 Invariant: all but the first clause work on samples, which a run may or may not have.
 
@@ -21,6 +21,7 @@ from chaos import faults
 from chaos.checker import words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.stage import Sample
+from region.model.change import ITEM
 
 INVARIANT: Final = "watermarks"
 NOTICED_NS: Final = 2_500_000_000
@@ -80,23 +81,21 @@ def _falling(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _unsafe(evidence: Evidence) -> Iterator[Violation]:
-    """Find safe times with a change below them that the region had not received."""
+    """Find safe times with a change below them that came only afterwards."""
     for sample in evidence.samples:
-        for link in sample.links:
-            origin = str(link["source"])
-            source = evidence.replicas.get(origin)
-            if link["sink"] != sample.region or source is None or not evidence.intact(origin):
-                continue
-            for record in source.log:
-                own = record.version.origin == origin and record.version.hlc <= sample.safe_hlc
-                if own and record.sequence > int(link["sequence"]):
-                    yield Violation(
-                        INVARIANT,
-                        f"{sample.region} believed at {evidence.clock(sample.time_ns)} that it had everything up to "
-                        f"{words.at((sample.safe_hlc, sample.region))}, and had {origin} up to sequence "
-                        f"{link['sequence']} only; {record.sequence} is of {words.at(record.version.timestamp)}",
-                    )
-                    break
+        held = evidence.replicas.get(sample.region)
+        if held is None or not sample.log_head or not evidence.intact(sample.region):
+            continue
+        for record in held.log:
+            foreign = record.kind == ITEM and record.version.origin != sample.region
+            if foreign and record.sequence > sample.log_head and record.version.hlc <= sample.safe_hlc:
+                yield Violation(
+                    INVARIANT,
+                    f"{sample.region} believed at {evidence.clock(sample.time_ns)} that it had everything up to "
+                    f"{words.at((sample.safe_hlc, sample.region))}, and its log went up to {sample.log_head} only; "
+                    f"{record.sequence} is of {words.at(record.version.timestamp)}",
+                )
+                break
 
 
 def _healthy(evidence: Evidence) -> Iterator[Violation]:

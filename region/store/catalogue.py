@@ -80,9 +80,9 @@ class CatalogueWriter:
             return
         self._follow_expiries(expiry.storage_of(Table(known)), expiry.storage_of(Table(record)))
         before, after = _by_id(Table(known).indexes), _by_id(Table(record).indexes)
-        for number in before.keys() - after.keys():
+        for number in sorted(before.keys() - after.keys()):
             self._drop(number, schema.entries_name(number, record.name, before[number].name))
-        for number in after.keys() - before.keys():
+        for number in sorted(after.keys() - before.keys()):
             self._create_entries(record.name, after[number])
 
     def drop(self, record: TableRecord) -> None:

@@ -13,7 +13,7 @@ response headers go into :attr:`Exchange.extra`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from region.errors import DynamoError
 from region.wire import codec
@@ -22,8 +22,14 @@ from region.wire.statistics import SUCCESS
 if TYPE_CHECKING:
     from region.errors import AtollError
     from region.wire.dispatch import Dispatcher, Route
-    from region.wire.http import Connection
     from region.wire.identity import Identity
+
+
+class Caller(Protocol):
+    """Where a request came from: a connection, or whoever calls in process."""
+
+    def answered(self, exchange: Exchange) -> None:
+        """The answer is there, in :attr:`Exchange.answer`."""
 
 
 class Exchange:
@@ -50,7 +56,7 @@ class Exchange:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        connection: Connection,
+        connection: Caller,
         method: bytes,
         url: bytes,
         headers: dict[bytes, bytes],

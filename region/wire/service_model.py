@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -66,8 +67,9 @@ class OperationSpec:
         self.errors = errors
 
 
-def load() -> dict[str, OperationSpec]:
-    """Return the operations of both services by their target, such as ``DynamoDB_20120810.GetItem``.
+@cache
+def load() -> Mapping[str, OperationSpec]:
+    """Return the operations of both services by their target, such as ``DynamoDB_20120810.GetItem``; read once.
 
     Raises:
         OperatingError: botocore is not installed, or its data files are not where it keeps them.

@@ -21,6 +21,7 @@ ALLOWED_CALLS: dict[str, frozenset[str]] = {
     "chaos/runner.py": frozenset({"timers"}),
     "chaos/workload/": frozenset({"timers"}),
     "dashboard/": frozenset({"timers"}),
+    "chaos/simulation/": frozenset({"timers"}),
     "atoll/": EVERYTHING,
 }
 """Who may reach for what: the ports of time and randomness, the store, the timers of links, archive and workloads, the

@@ -26,6 +26,8 @@ ALLOWED_NAMES = {
     "service_model": "botocore's own word",
     "service": "the part of a SigV4 credential scope that AWS calls so",
     "SERVICES": "the services of botocore's models",
+    "service_name": "the name of a parameter of every client of boto3",
+    "xSync": "SQLite's own name of a method",
     "SERVICE": "AWS's own name of a namespace of errors",
     "ServiceUnavailableError": "named after AWS's ServiceUnavailable",
 }
