@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 
@@ -18,6 +19,7 @@ def main() -> None:
         sys.exit("bench: wrk is missing; `make bench` installs it where it may (Debian: apt-get install wrk)")
     rounds, seconds = (1, 1.0) if arguments.quick else (3, 2.0)
     sizes = (10_000, 100_000) if arguments.quick else (10_000, 100_000, 1_000_000)
+    load_before = os.getloadavg()[0]
     start = region.start_times(rounds)
     rows = region.compare(rounds=rounds, seconds=seconds)
     grown, memory, idle = region.growth(sizes, seconds=max(2.0, seconds))
@@ -29,6 +31,8 @@ def main() -> None:
     budgets = report.budgets(rows, grown, memory, idle, start, replication, growth)
     print(budgets)
     print(proxies)
+    busy = report.busyness(load_before, os.getloadavg()[0])
+    print(busy)
     if not arguments.quick:
         report.write(
             {
@@ -40,7 +44,8 @@ def main() -> None:
                 "A link with 100 ms of delay each way": report.figures(growth.distant),
                 "Ten regions in full mesh": report.figures(growth.mesh),
                 "Proxy": proxies,
-            }
+            },
+            busy,
         )
 
 

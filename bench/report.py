@@ -16,6 +16,8 @@ from bench.region import Row
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "performance.md"
 OWN: Final = "atoll (normal)"
+BUSY: Final = 3.5
+"""The load average above which others than the measurement must have been at work on two cores."""
 
 
 class Growth(NamedTuple):
@@ -176,11 +178,22 @@ def _of_growth(links: Links, growth: Growth) -> list[tuple[str, str, str]]:
     ]
 
 
-def write(sections: dict[str, str]) -> None:
-    """Write the page."""
+def busyness(before: float, after: float) -> str:
+    """Say how busy the machine was beside the measurement, by its load average before and after."""
+    text = f"The machine's load average was {before:.1f} before and {after:.1f} after the run."
+    if max(before, after) > BUSY:
+        text += (
+            " Others were using it: CPU figures are inflated, those side by side alike; rates, latencies, start times and "
+            "what is caught up in a second are far below what it does when quiet."
+        )
+    return text
+
+
+def write(sections: dict[str, str], busy: str) -> None:
+    """Write the page; ``busy`` says how busy the machine was."""
     text = "# Performance\n\nMeasured by `make bench`: server on one core, wrk on the other, items of 1 KB. "
     text += "CPU is user and system time of the server's process per answered request.\n\n"
-    text += f"Machine: {machine()}.\n"
+    text += f"Machine: {machine()}. {busy}\n"
     for title, body in sections.items():
         text += f"\n## {title}\n\n{body}\n"
     PAGE.write_text(text)
