@@ -183,8 +183,8 @@ def busyness(before: float, after: float) -> str:
     text = f"The machine's load average was {before:.1f} before and {after:.1f} after the run."
     if max(before, after) > BUSY:
         text += (
-            " Others were using it: CPU figures are inflated, those side by side alike; rates, latencies, start times and "
-            "what is caught up in a second are far below what it does when quiet."
+            " Others were using it: CPU figures are inflated, those side by side alike; rates, latencies, start times "
+            "and what is caught up in a second are far below what it does when quiet."
         )
     return text
 

@@ -73,11 +73,14 @@ class Detachments:
         self._task: asyncio.Task[None] | None = None
         self._away: dict[str, _Away] = {}
         self._known: dict[str, frozenset[str]] = {}
+        self.absent: frozenset[str] = frozenset()
+        """The regions that were detached from a table held here, and are members of none."""
 
     def begin(self) -> None:
         """Begin to watch, if replicas are to be detached at all, and take what is detached already as known."""
         for uid, table in self._around.engine.catalogue.by_uid.items():
             self._known[uid] = settings.detached(table.registers)
+        self._count_out()
         if self._limit_ms:
             self._task = asyncio.get_running_loop().create_task(self._watch())
 
@@ -90,9 +93,17 @@ class Detachments:
         """Tell of replicas that have become detached, by whosever decision."""
         table = self._around.engine.catalogue.by_uid[uid]
         detached = settings.detached(table.registers)
-        for region in sorted(detached - self._known.get(uid, frozenset())):
-            self._around.emit(ReplicaDetached(table.name, uid, region))
+        known = self._known.get(uid, frozenset())
         self._known[uid] = detached
+        for region in sorted(detached - known):
+            self._around.emit(ReplicaDetached(table.name, uid, region))
+        if detached or known or self.absent:
+            self._count_out()
+
+    def _count_out(self) -> None:
+        held = [table for table in self._around.engine.catalogue.by_uid.values() if not table.record.dropped]
+        gone: set[str] = set().union(*(settings.detached(table.registers) for table in held))
+        self.absent = frozenset(gone.difference(*(table.members() for table in held))) if gone else frozenset()
 
     async def _watch(self) -> None:
         never = asyncio.Event()

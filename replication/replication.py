@@ -164,9 +164,12 @@ class Replication:
     def safe_time(self) -> int:
         """Return the hlc up to which everything that any region has written has been applied here.
 
-        It never goes back while the region runs, and stands still while a table is being fetched.
+        It never goes back while the region runs, and stands still while a table is being fetched. Regions that were
+        detached from all that they shared with this one are not waited for.
         """
-        hlc = min([self._engine.watermark()[0], *(inlet.watermark for inlet in self._inlets.values())])
+        absent = self._detachments.absent
+        watermarks = [inlet.watermark for peer, inlet in self._inlets.items() if peer not in absent]
+        hlc = min([self._engine.watermark()[0], *watermarks])
         hold_hlc = self._bootstrapper.hold_hlc
         if hold_hlc is not None:
             hlc = min(hlc, hold_hlc)

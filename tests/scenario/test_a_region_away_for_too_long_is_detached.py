@@ -54,6 +54,10 @@ async def test_the_others_detach_it_and_it_keeps_what_it_wrote_to_itself(fleet: 
     await eventually(lambda: fleet.equal(EAST, WEST), "east and west hold the same")
     assert await west.get("seen by east alone")
     assert "Replicas" not in await describe(north)
+    # Nobody waits for it any more: what the members have is safe although it is still away.
+    await east.put("made while north is away")
+    made_hlc = east.engine.clock.watermark()
+    await eventually(lambda: east.replication.safe_time() >= made_hlc, "the safe time passes the detached region")
     cut.heal()
     await fleet.connected()
     await east.put("of the members")
