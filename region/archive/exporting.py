@@ -37,8 +37,9 @@ from region.model import image as images
 from region.model import values
 from region.model.job import Job
 from region.model.table import Table
-from region.operation import exports
-from region.operation.exports import FULL, JSON, NEW_AND_OLD
+from region.model.values import Item
+from region.operation import export_filter, exports
+from region.operation.exports import FILTER, FULL, JSON, NEW_AND_OLD
 
 FILE_ITEMS: Final = 10_000
 FILE_BYTES: Final = 8 << 20
@@ -162,14 +163,24 @@ class _Layout:
 def _lines(past: Past, table: Table, details: Any) -> Iterator[Written]:
     as_json = details["ExportFormat"] == JSON
     if details["ExportType"] == FULL:
-        for image in past.at(details["ExportTimeMs"]):
-            item = images.decode(image)
+        for image, item in _chosen(past.at(details["ExportTimeMs"]), table, details):
             yield (item_line(image) if as_json else ion.line({"Item": ion.struct(item)})), values.item_size(item)
         return
     both = details["ExportViewType"] == NEW_AND_OLD
     for touched in past.between(details["ExportFromTimeMs"], details["ExportToTimeMs"]):
         size = sum(values.item_size(images.decode(it)) for it in (touched.old, touched.new) if it is not None)
         yield (_json_change if as_json else _ion_change)(touched, table, both=both), size
+
+
+def _chosen(stored: Iterator[bytes], table: Table, details: Any) -> Iterator[tuple[bytes, Item]]:
+    """Iterate over the items of a full export, each as an image too; without a filter that is the stored one."""
+    filter_ = export_filter.parse(details[FILTER], table) if FILTER in details else None
+    for image in stored:
+        item = images.decode(image)
+        if filter_ is None:
+            yield image, item
+        elif (chosen := filter_.chosen(item)) is not None:
+            yield images.encode(chosen), chosen
 
 
 def _json_change(touched: Touched, table: Table, *, both: bool) -> bytes:

@@ -27,8 +27,8 @@ from region.model.version import Version
 from region.operation import restoration
 from region.operation.context import Context
 
-BATCH_ITEMS: Final = 128
-BATCH_BYTES: Final = 1 << 19
+BATCH_ITEMS: Final = 64
+BATCH_BYTES: Final = 1 << 18
 """How much one transaction of a restore writes, whichever is reached first: a few milliseconds of everybody's time."""
 
 Loaded = tuple[bytes, Item, int]

@@ -28,11 +28,11 @@ from region.model.change import Response
 from region.model.job import Job
 from region.model.table import Table
 from region.model.values import INVALID
-from region.operation import archive_names, options
+from region.operation import archive_names, export_filter
 from region.operation.context import Context
 from region.operation.continuous_backups import past, reachable
 
-UNSUPPORTED: Final = ("FilterSpecification",)
+FILTER: Final = "FilterSpecification"
 FULL: Final = "FULL_EXPORT"
 INCREMENTAL: Final = "INCREMENTAL_EXPORT"
 JSON: Final = "DYNAMODB_JSON"
@@ -41,7 +41,7 @@ SPAN_MAX_MS: Final = 24 * 60 * 60 * 1000
 TOKEN_MS: Final = 8 * 60 * 60 * 1000
 LIST_LIMIT: Final = 25
 
-_ECHOED: Final = ("ClientToken", "S3Bucket", "S3BucketOwner", "S3Prefix", "S3SseAlgorithm", "S3SseKmsKeyId")
+_ECHOED: Final = ("ClientToken", "S3Bucket", "S3BucketOwner", "S3Prefix", "S3SseAlgorithm", "S3SseKmsKeyId", FILTER)
 
 Request = dict[str, Any]
 
@@ -57,7 +57,6 @@ def export_table_to_point_in_time(context: Context, request: Request) -> Respons
         ExportConflictError: the ClientToken belongs to another request.
         ValidationError: parameters do not fit each other.
     """
-    options.refuse_unsupported(request, UNSUPPORTED, "ExportTableToPointInTime")
     known = same_request(context, job.EXPORT, request)
     if known is not None:
         if known.details["digest"] != digest_of(request):
@@ -65,6 +64,9 @@ def export_table_to_point_in_time(context: Context, request: Request) -> Respons
         return {"ExportDescription": _describe(known)}
     table = archive_names.source_table(context, request["TableArn"])
     span = _span(context, table, request)
+    digest = digest_of(request)
+    if request.get(FILTER) is not None:
+        export_filter.parse(request[FILTER], table)
     now_ms = context.now_ms()
     work = Job(
         arn=f"{archive_names.table_arn(context, table.name)}/export/{archive_names.new_id(context.rng, now_ms)}",
@@ -82,7 +84,7 @@ def export_table_to_point_in_time(context: Context, request: Request) -> Respons
             "ExportFormat": request.get("ExportFormat") or JSON,
             "TableArn": archive_names.table_arn(context, table.name),
             "TableId": table.local.table_id,
-            "digest": digest_of(request),
+            "digest": digest,
         },
     )
     context.save_job(work, queued=True)
@@ -158,6 +160,8 @@ def _span(context: Context, table: Table, request: Request) -> dict[str, Any]:
         raise ValidationError(
             f"{INVALID}IncrementalExportSpecification must be specified for ExportType {INCREMENTAL}, and for no other"
         )
+    if specification is not None and request.get(FILTER) is not None:
+        raise ValidationError(f"{INVALID}{FILTER} can only be specified for ExportType {FULL}")
     now_ms = context.now_ms()
     if specification is None:
         at_ms = reachable(context, table, _ms(request.get("ExportTime"), now_ms))

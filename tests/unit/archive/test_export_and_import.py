@@ -307,6 +307,31 @@ async def test_an_incremental_export_of_new_images_and_in_ion(region: ArchiveReg
     assert document["Record"]["Metadata"]["WriteTimestampMicros"] == Decimal((START_MS + 1000) * 1000)
 
 
+async def test_a_filter_chooses_what_a_full_export_holds(region: ArchiveRegion) -> None:
+    await switch_on(region)
+    await region.fill(30)
+    chosen = await export(
+        region,
+        FilterSpecification={
+            "KeyConditionExpression": "artist = :artist AND begins_with(song, :song)",
+            "FilterExpression": "#y > :year",
+            "ProjectionExpression": "song, #y",
+            "ExpressionAttributeNames": {"#y": "year"},
+            "ExpressionAttributeValues": {
+                ":artist": {"S": "artist 4"},
+                ":song": {"S": "song 1"},
+                ":year": {"N": "1972.0"},
+            },
+        },
+    )
+    assert [line["Item"] for line in exported(region, chosen)] == [
+        {"song": {"S": "song 13"}, "year": {"N": "1973"}},
+        {"song": {"S": "song 14"}, "year": {"N": "1974"}},
+    ]
+    assert chosen["ItemCount"] == 2
+    assert "KeyConditionExpression" in chosen["FilterSpecification"]
+
+
 async def test_requests_that_do_not_fit_are_refused(region: ArchiveRegion) -> None:
     await switch_on(region)
     span = {"ExportFromTime": START_MS / 1000}
@@ -315,7 +340,18 @@ async def test_requests_that_do_not_fit_are_refused(region: ArchiveRegion) -> No
         {"IncrementalExportSpecification": span},
         {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": {}},
         {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": span},
-        {"FilterSpecification": {"FilterExpression": "a = b"}},
+        {"FilterSpecification": {"FilterExpression": "a = :missing"}},
+        {
+            "FilterSpecification": {
+                "KeyConditionExpression": "song = :x",
+                "ExpressionAttributeValues": {":x": {"S": "x"}},
+            }
+        },
+        {
+            "ExportType": "INCREMENTAL_EXPORT",
+            "IncrementalExportSpecification": span,
+            "FilterSpecification": {"ProjectionExpression": "song"},
+        },
     ):
         with pytest.raises(ValidationError):
             await export(region, **wrong)
@@ -422,7 +458,7 @@ async def test_an_import_that_was_interrupted_goes_on_where_it_was(tmp_path: Pat
         await region.stop_after_batches(2)
         buckets = region.buckets
         half = (await region.call("DescribeImport", ImportArn=arn))["ImportTableDescription"]
-        assert (half["ImportStatus"], half["ProcessedItemCount"]) == ("IN_PROGRESS", 256)
+        assert (half["ImportStatus"], half["ProcessedItemCount"]) == ("IN_PROGRESS", 128)
     async with running(tmp_path, buckets=buckets) as region:
         await region.idle()
         done = (await region.call("DescribeImport", ImportArn=arn))["ImportTableDescription"]
