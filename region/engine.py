@@ -291,6 +291,8 @@ class Engine:
             self.events.emit(change)
         if context.written:
             self.events.emit(Committed(self.store.log_head(), context.written))
+        for event in context.events:
+            self.events.emit(event)
         if changes:
             self._progress()
 

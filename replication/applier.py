@@ -35,7 +35,7 @@ _WON = Verdict.CONCURRENT_WON
 
 
 class Outcome:
-    """What one transaction did: counts, and the conflicts to tell of once it is durable."""
+    """What one transaction did: counts, and the conflicts that are told of once it is durable."""
 
     __slots__ = ("applied", "conflicts", "planned", "skipped", "stale")
 

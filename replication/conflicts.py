@@ -49,7 +49,7 @@ class _Write(NamedTuple):
 
 
 def record(context: Context, change: Change, incumbent: StoredItem, source: str, *, won: bool) -> Conflicted:
-    """Keep the loser of a conflict durably, with both sides as they met; return what to tell of it."""
+    """Keep the loser of a conflict durably, with both sides as they met; return what is told of it when it is."""
     reader = context.reader
     known = reader.find_write(incumbent.version.hlc, incumbent.version.origin)
     if known is not None and (known.key != change.key or known.table_uid != change.table.uid):
@@ -101,7 +101,10 @@ def _keep(
         kept=settings.kept,
         since_ms=settings.since_ms(now_ms),
     )
-    return Conflicted(source, change.table.name, number, won.version.origin, lost.version.origin, margin, bool(grants))
+    table, origins = change.table.name, (won.version.origin, lost.version.origin)
+    event = Conflicted(source, table, number, *origins, margin, bool(grants))
+    context.events.append(event)
+    return event
 
 
 def _incoming(change: Change) -> _Write:

@@ -52,8 +52,6 @@ class Intake:
         self.latencies.add(now_ms + sink.skew_ms - (work.pieces[0].changes[0].hlc >> 16))
         self.changes += outcome.applied
         self.conflicts += len(outcome.conflicts)
-        for conflict in outcome.conflicts:
-            self._around.emit(conflict)
         self._around.emit(
             Applied(
                 self.peer,

@@ -144,6 +144,7 @@ class Context:
         "before_write",
         "catalogue",
         "clock",
+        "events",
         "fleet",
         "now_ms",
         "reader",
@@ -177,6 +178,8 @@ class Context:
         self.reader = reader
         self.request_id: str | None = None
         self.written = 0
+        self.events: list[Event] = []
+        """What is to be told once the transaction is durable."""
         self.before_write: BeforeWrite | None = None
         self._transaction = transaction
 

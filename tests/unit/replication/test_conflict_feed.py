@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import msgspec
 import pytest
 from test_applier import TABLE, Replica, play
 
+from region.errors import ReplicationError
+from region.events import Committed, Event
 from region.expression.rendering import show
 from region.model.change import Conflict
 from region.model.feed import ConflictSettings
+from region.operation.context import Context
+from replication import applier
 from replication.conflicts import double_granted
+from replication.events import Conflicted
+from replication.message import Row
 
 
 async def acquire(replica: Replica, owner: str, request_id: str, condition: str = "attribute_not_exists(pk)") -> None:
@@ -78,6 +85,59 @@ def test_a_lock_that_two_regions_granted_is_a_double_grant_in_both_feeds() -> No
     play(scenario)
 
 
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        (
+            "PutItem",
+            {
+                "TableName": TABLE,
+                "Item": {"pk": {"S": "lock"}, "holder": {"S": "bob"}},
+                "Expected": {"pk": {"Exists": False}},
+            },
+        ),
+        (
+            "UpdateItem",
+            {
+                "TableName": TABLE,
+                "Key": {"pk": {"S": "lock"}},
+                "UpdateExpression": "SET holder = :h",
+                "ConditionExpression": "attribute_not_exists(#p)",
+                "ExpressionAttributeNames": {"#p": "pk"},
+                "ExpressionAttributeValues": {":h": {"S": "bob"}},
+            },
+        ),
+        (
+            "TransactWriteItems",
+            {
+                "TransactItems": [
+                    {
+                        "Put": {
+                            "TableName": TABLE,
+                            "Item": {"pk": {"S": "lock"}, "holder": {"S": "bob"}},
+                            "ConditionExpression": "attribute_not_exists(pk)",
+                        }
+                    }
+                ]
+            },
+        ),
+        ("ExecuteStatement", {"Statement": f"INSERT INTO {TABLE} VALUE {{'pk': 'lock', 'holder': 'bob'}}"}),
+    ],
+)
+def test_a_grant_is_the_same_in_whatever_words_it_was_asked_for(operation: str, request_: dict[str, Any]) -> None:
+    async def scenario(all_: list[Replica]) -> None:
+        east, west, _ = all_
+        await acquire(east, "ann", "1")
+        west.source.advance(40)
+        await west.engine.execute(operation, copy.deepcopy(request_), "2")
+        await exchange(east, west)
+        for replica in (east, west):
+            (conflict,) = replica.conflicts()
+            assert granted(conflict) == [("attribute_not_exists(pk)", "1"), ("attribute_not_exists(pk)", "2")]
+
+    play(scenario)
+
+
 def test_a_double_grant_is_found_beneath_later_writes_of_both_regions() -> None:
     async def scenario(all_: list[Replica]) -> None:
         east, west, _ = all_
@@ -107,6 +167,51 @@ def test_a_lock_granted_again_after_the_first_grant_was_known_is_none() -> None:
         await exchange(east, west)
         assert [conflict.grants for replica in (east, west) for conflict in replica.conflicts()] != []
         assert not any(conflict.grants for replica in (east, west) for conflict in replica.conflicts())
+
+    play(scenario)
+
+
+def test_a_conflict_is_told_of_once_it_is_durable_however_the_change_came() -> None:
+    async def scenario(all_: list[Replica]) -> None:
+        east, west, north = all_
+        told: list[tuple[str, Event]] = []
+        for replica in all_:
+            replica.engine.events.subscribe(lambda event, name=replica.name: told.append((name, event)))
+        for replica in all_:
+            await replica.put("k", replica.name)
+            replica.source.advance(3)
+        told.clear()
+        table, changes = west.table, east.own()
+        await west.engine.transact(lambda context: applier.apply_range(context, east.name, table, changes))
+        rows = [Row(change.key, change.image, change.size, change.hlc, east.name, None) for change in changes]
+        await north.engine.transact(lambda context: applier.apply_rows(context, east.name, north.table, rows))
+        found = [(name, type(event)) for name, event in told]
+        assert found == [
+            (west.name, Committed),
+            (west.name, Conflicted),
+            (north.name, Committed),
+            (north.name, Conflicted),
+        ]
+
+    play(scenario)
+
+
+def test_what_was_rolled_back_is_not_told_of() -> None:
+    async def scenario(all_: list[Replica]) -> None:
+        east, west, _ = all_
+        await east.put("k", "east")
+        await west.put("k", "west")
+        told: list[Event] = []
+        west.engine.events.subscribe(told.append)
+
+        def fail(context: Context) -> None:
+            applier.apply_range(context, east.name, west.table, east.own())
+            raise ReplicationError("and then it fails")
+
+        with pytest.raises(ReplicationError):
+            await west.engine.transact(fail)
+        assert west.conflicts() == []
+        assert not any(isinstance(event, Conflicted) for event in told)
 
     play(scenario)
 
