@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
-from chaos import faults
+from chaos import faults, spacetime
 from chaos.checker.replica import Replica, text
 from chaos.history import Operation
 from chaos.runner import Applied, Lag, Played, Verdict
@@ -55,6 +55,7 @@ def page(played: Played) -> str:
         _section("Clients", _clients(played.evidence.operations, verdict)),
         _section("What was lost, and what was not", _losses(verdict)),
         _section("Conflicts", _conflicts(played)),
+        _section("One item in space and time", spacetime.figure(played.evidence)),
         _section("Judged", _judged(verdict)),
     ]
     return (

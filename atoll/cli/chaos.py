@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import signal
 import tempfile
 from pathlib import Path
@@ -120,16 +119,20 @@ async def _play(cluster: Any, scenario: Scenario, history: Path | None) -> Playe
 
 
 def _simulate(scenario: Scenario, *, as_json: bool) -> int:
-    simulate = importlib.import_module("chaos.simulation.simulate").simulate
-    trial = importlib.import_module("chaos.simulation.trial").Trial
+    from chaos.simulation.simulate import simulate  # noqa: PLC0415  As above.
+    from chaos.simulation.trial import Trial  # noqa: PLC0415  As above.
+
     outcome = simulate(
-        trial(
+        Trial(
             seed=scenario.seed,
             span_s=scenario.span_s,
             deadline_s=scenario.deadline_s,
             regions=scenario.regions,
             durability=scenario.durability,
+            delay_ms=scenario.delay_ms(),
             workloads=tuple(use.name for use in scenario.workloads),
+            clients=max(use.clients for use in scenario.workloads),
+            pause_ms=max(use.pause_ms for use in scenario.workloads),
             script=scenario.faults,
         )
     )
