@@ -90,8 +90,10 @@ def test_an_experiment_holds_and_reports(run: Run, small: str, tmp_path: Path) -
     assert found["rpo_writes"] is not None
     page = report.read_text()
     assert Links(page).found == []
-    for heading in ("Faults", "Lag", "Clients", "What was lost, and what was not", "Conflicts", "Judged"):
+    headings = ("Faults", "Lag", "Clients", "What was lost, and what was not", "Conflicts", "Judged")
+    for heading in (*headings, "One item in space and time"):
         assert f"<h2>{heading}</h2>" in page
+    assert "<circle" in page
     assert len(history.read_text().splitlines()) >= 2 * found["acknowledged"]
 
 
@@ -113,6 +115,11 @@ def test_a_bug_in_real_regions_breaks_the_right_invariant(
     found = verdict(done)
     assert (done.returncode, found["held"]) == (1, False)
     assert invariants & set(found["broken"]), found["violations"]
+
+
+def test_the_same_file_runs_in_a_simulation(run: Run, small: str) -> None:
+    done = run("chaos", "run", small, "--simulate")
+    assert (done.returncode, "held, simulated" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_what_is_expected_and_does_not_come_breaks_an_experiment(run: Run, tmp_path: Path) -> None:
