@@ -19,7 +19,11 @@ class Controls(Protocol):
     """The faults of one running cluster."""
 
     async def faults(self) -> list[Json]:
-        """Return the faults in force: ``id``, ``fault`` (the table), ``text``, ``command``, ``toml``, ``until_ms``."""
+        """Return the faults in force.
+
+        Each has ``id``, ``fault`` (its table), ``text``, ``command`` and ``toml`` (what does the same), and ``effects``
+        (what was measured of it, in words).
+        """
 
     async def kinds(self) -> list[str]:
         """Return the kinds of faults that can be applied here."""

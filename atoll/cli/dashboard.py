@@ -9,8 +9,10 @@ import click
 
 from atoll import tether
 from atoll.child import Serving
-from atoll.cli import options
-from atoll.failure import RemedyError, StartError
+from atoll.cli import faulting, options
+from atoll.failure import RemedyError, StartError, UsageError
+from atoll.remote import AdminClient
+from atoll.steering import Laboratories, Pauses
 from clock import SystemClock
 from dashboard import Dashboard
 from region.randomness import SystemRng
@@ -28,8 +30,7 @@ PORT = 8080
 def command(cluster: str | None, host: str, port: int, tethered: bool) -> int:
     """Serve the live page of a running cluster, until SIGTERM or Ctrl-C."""
     try:
-        admins = {region: client.url for region, client in options.find(cluster).items()}
-        asyncio.run(_serve(admins, host, port, tethered=tethered))
+        asyncio.run(_serve(options.find(cluster), _control(cluster), host, port, tethered=tethered))
     except RemedyError as error:
         if not tethered:
             raise
@@ -38,10 +39,22 @@ def command(cluster: str | None, host: str, port: int, tethered: bool) -> int:
     return 0
 
 
-async def _serve(admins: Mapping[str, str], host: str, port: int, *, tethered: bool) -> None:
+def _control(cluster: str | None) -> str | None:
+    """Return the control address of a cluster that has one."""
+    try:
+        return faulting.find(cluster).url
+    except UsageError:
+        return None
+
+
+async def _serve(
+    clients: Mapping[str, AdminClient], control: str | None, host: str, port: int, *, tethered: bool
+) -> None:
     stopped = asyncio.Event()
     tether.watch(lambda _: stopped.set(), tethered=tethered)
-    page = Dashboard(admins, SystemClock(), SystemRng())
+    controls = Pauses(clients) if control is None else Laboratories(control)
+    admins = {region: client.url for region, client in clients.items()}
+    page = Dashboard(admins, SystemClock(), SystemRng(), controls)
     try:
         url = await page.start(host, port)
     except OSError as error:

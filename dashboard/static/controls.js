@@ -1,7 +1,7 @@
 // The faults: applied by form, preset or menu, each shown as the command and the TOML that do the same.
 
 import { byId, h, show } from "./dom.js";
-import { arrow, seconds } from "./format.js";
+import { arrow } from "./format.js";
 import { ask } from "./state.js";
 
 export const LINK_FAULTS = [
@@ -123,8 +123,9 @@ function form(kinds, regions) {
 
 function listed(faults) {
   return h("ul", { class: "faults" }, Object.values(faults).map((it) => h("li", {},
-    h("strong", {}, it.text), it.for_s ? ` (${seconds(it.for_s)})` : "", " ",
+    h("strong", {}, it.text), " ",
     h("button", { type: "button", "data-name": `heal-${it.id}`, onclick: () => heal(it.id) }, "Heal"),
+    it.effects.map((effect) => h("p", { class: "hint" }, `measured: ${effect}`)),
     h("pre", {}, it.command), h("pre", {}, it.toml),
   )));
 }

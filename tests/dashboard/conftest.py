@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    with Cluster(REGIONS, announce=False) as running:
+    with Cluster(REGIONS, proxied=True, announce=False) as running:
         running.create_global_table(TABLE)
         yield running
 
