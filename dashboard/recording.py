@@ -42,11 +42,10 @@ class Recording:
         """Return the experiment file."""
         end_ms = now_ms if self.on else self._ended_ms
         lines = [
-            "# Recorded on the dashboard. `atoll chaos run FILE` repeats it.",
-            'name = "recorded"',
-            'description = "What was done on the dashboard, and the invariants that must hold all the same."',
+            "# `atoll chaos run FILE` repeats what was done by hand; the invariants must hold all the same.",
+            'title = "Recorded on the dashboard"',
             f"regions = {_value(list(self._regions))}",
-            f"duration_ms = {max(end_ms - self._began_ms, 1000)}",
+            f"span_s = {max(end_ms - self._began_ms, 1000) / 1000:g}",
             "",
             "[[workloads]]",
             'name = "registers"',

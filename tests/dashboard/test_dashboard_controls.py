@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -10,6 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from atoll import Cluster
+from chaos import scenario
+from chaos.faults import Cut
 
 EAST, WEST = "us-east-1", "eu-west-1"
 expect.set_options(timeout=60_000)
@@ -62,7 +63,7 @@ def test_a_region_killed_on_the_page_is_gone_and_comes_back_with_the_heal(page: 
     assert cluster.running(WEST)
 
 
-def test_a_session_is_recorded_as_an_experiment_file(page: Page, address: str) -> None:
+def test_a_session_is_recorded_as_an_experiment_file(page: Page, address: str, cluster: Cluster) -> None:
     page.get_by_role("button", name="Record this session").click()
     page.get_by_role("button", name="One-way cut").click()
     expect(page.locator("#in-force")).to_contain_text("mode data")
@@ -70,11 +71,12 @@ def test_a_session_is_recorded_as_an_experiment_file(page: Page, address: str) -
     expect(page.locator("#in-force")).to_contain_text("the weather is fair")
     page.get_by_role("button", name="End recording").click()
     expect(page.get_by_role("button", name="Record this session")).to_be_visible()
-    recorded = tomllib.loads(urlopen(address + "recording").read().decode())
-    (fault,) = recorded["faults"]
-    assert (fault["kind"], fault["mode"], fault["link"]) == ("cut", "data", f"{EAST}->{WEST}")
-    assert fault["for_ms"] > 0
-    assert fault["at_ms"] >= 0
+    experiment = scenario.parse(urlopen(address + "recording").read().decode(), "recorded.toml")
+    (fault,) = experiment.faults
+    assert isinstance(fault, Cut)
+    assert (fault.mode, fault.link) == ("data", f"{EAST}->{WEST}")
+    assert fault.for_ms
+    assert experiment.regions == cluster.regions
 
 
 @pytest.mark.parametrize(
