@@ -21,6 +21,7 @@ from region.events import ArchiveFailed, ArchiveFinished, Event
 from region.operation.context import RegionSettings
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
+from tests.unit.operation.model_shapes import MODEL, misfits
 
 US, EU = "us-east-1", "eu-west-1"
 START_MS = 1_795_415_400_000
@@ -83,8 +84,11 @@ class ArchiveRegion:
         self.engine.events.subscribe(self.events.append)
 
     async def call(self, operation: str, **request: Any) -> dict[str, Any]:
-        """Run an operation of the API."""
-        return await self.engine.execute(operation, request)
+        """Run an operation of the API; the answer of one of the control plane must fit the service model."""
+        answer = await self.engine.execute(operation, request)
+        if not operation.endswith("Item"):
+            assert misfits(MODEL.operation_model(operation).output_shape, answer, operation) == []
+        return answer
 
     async def idle(self) -> None:
         """Wait until no job of the archive is under way."""

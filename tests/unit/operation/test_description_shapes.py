@@ -4,38 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from control_plane import AP, EU, PROVISIONED, US, Replica, TestFleet, attributes, index, keys, simple_table, units
-
-MODEL = botocore.session.get_session().get_service_model("dynamodb")
-TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "long": (int,),
-    "integer": (int,),
-    "boolean": (bool,),
-    "timestamp": (float, int),
-}
-
-
-def misfits(shape: Shape, value: Any, path: str) -> list[str]:
-    """Return what of a value does not fit its shape."""
-    if isinstance(shape, StructureShape):
-        found = [f"{path}.{name} is unknown" for name in value if name not in shape.members]
-        found += [f"{path}.{name} is missing" for name in shape.required_members if name not in value]
-        for name, member in value.items():
-            if name in shape.members:
-                found += misfits(shape.members[name], member, f"{path}.{name}")
-        return found
-    if isinstance(shape, ListShape):
-        return [it for i, element in enumerate(value) for it in misfits(shape.member, element, f"{path}[{i}]")]
-    assert not isinstance(shape, MapShape)
-    if type(value) not in TYPES[shape.type_name]:
-        return [f"{path} has type {type(value).__name__}"]
-    if isinstance(shape, StringShape) and shape.enum and value not in shape.enum:
-        return [f"{path} is {value}"]
-    return []
+from model_shapes import MODEL, misfits
 
 
 def check(replica: Replica, operation: str, **request: Any) -> dict[str, Any]:
