@@ -30,8 +30,9 @@ from atoll.admin import Parts, Serving
 from atoll.child import Ready
 from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
-from atoll.observability import Logs, Metrics, endpoint_samples, link_samples, region_samples, tear_samples
+from atoll.observability import Logs, Metrics
 from atoll.report import Addresses
+from atoll.samples import endpoint_samples, link_samples, region_samples, safety_samples, tear_samples
 from clock import ControlledClock, DriftBounds, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
 from region.engine import RunCommit
@@ -89,13 +90,14 @@ class Region:
         assembly = self._assemble(source, events)
         engine, replication = assembly.engine, assembly.replication
         archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
-        endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source)
+        endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source, horizon=engine.horizon)
         metrics = Metrics(
             (
                 lambda: region_samples(config, engine),
                 lambda: link_samples(replication.links()),
                 lambda: tear_samples(replication.tears(), config.region),
                 lambda: endpoint_samples(endpoint.statistics),
+                lambda: safety_samples(engine, replication, endpoint),
             )
         )
         events.subscribe(metrics.listen)
@@ -117,7 +119,9 @@ class Region:
             admin=_url("http", config.admin.host, serving.port),
             replication=_url("ws", config.replication.host, replication_port),
         )
-        await serving.start(Parts(config, addresses, engine, replication, metrics, archivist, lambda: self.state))
+        await serving.start(
+            Parts(config, addresses, engine, replication, metrics, archivist, endpoint.statistics, lambda: self.state)
+        )
         return addresses
 
     def _assemble(self, source: PhysicalClock, events: Events) -> Assembly:
@@ -211,11 +215,22 @@ def _region_settings(config: Config) -> RegionSettings:
 
 
 def _endpoint_settings(config: Config) -> EndpointSettings:
-    return EndpointSettings(region=config.region, access_keys=config.api.access_keys)
+    return EndpointSettings(
+        region=config.region,
+        access_keys=config.api.access_keys,
+        tokens=config.session.tokens,
+        session_wait_ms=config.session.wait_ms,
+        staleness=config.session.staleness,
+    )
 
 
 def _replication_settings(config: Config) -> ReplicationSettings:
-    return ReplicationSettings(region=config.region, **msgspec.structs.asdict(config.replication))
+    return ReplicationSettings(
+        region=config.region,
+        fence=config.clock.fence,
+        fence_ms=config.clock.fence_ms,
+        **msgspec.structs.asdict(config.replication),
+    )
 
 
 @contextlib.contextmanager

@@ -93,6 +93,20 @@ class ClockConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Added to the machine's clock: for tests of skewed clocks."""
     drift_warn_ms: PositiveMilliseconds = 500
     drift_park_ms: PositiveMilliseconds = 5000
+    fence: Literal["off", "warn", "refuse"] = "warn"
+    """What follows when this region's own clock is off from most others: nothing, a warning, or no writes as well."""
+    fence_ms: PositiveMilliseconds = 1000
+
+
+class SessionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Session tokens of clients, and what answers say about staleness."""
+
+    wait_ms: Milliseconds = 5000
+    """How long a request that presents a token waits for this region to catch up with it."""
+    tokens: Switch = True
+    """Whether every answer to a write carries a token, asked or not."""
+    staleness: Switch = False
+    """Whether every answer says how old this region's view of the others may be."""
 
 
 class StreamsConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +168,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     replication: ReplicationConfig = ReplicationConfig()
     admin: AdminConfig = AdminConfig()
     clock: ClockConfig = ClockConfig()
+    session: SessionConfig = SessionConfig()
     streams: StreamsConfig = StreamsConfig()
     ttl: TtlConfig = TtlConfig()
     conflicts: ConflictsConfig = ConflictsConfig()

@@ -32,19 +32,34 @@ class Experiments:
         def admin(self, region: str) -> AdminClient:
             """Return a client of a region's admin address."""
 
-    def pause(self, target: str, *, direction: pausing.Direction = "both", seconds: float | None = None) -> list[str]:
+    def pause(
+        self,
+        target: str,
+        *,
+        direction: pausing.Direction = "both",
+        seconds: float | None = None,
+        table: str | None = None,
+    ) -> list[str]:
         """Pause replication of a region (``us-east-1``) or of a link (``us-east-1->eu-west-1``).
 
         ``direction`` is ``in``, ``out`` or ``both``, as that region sees it; a link has but one. The pause ends by
-        itself after ``seconds``. Returns the links, as ``source->sink``.
+        itself after ``seconds``. With ``table`` only that table's changes are held back, others flow past it. Returns
+        the links, as ``source->sink``.
         """
         return pausing.apply(
-            self._clients(), pausing.parse(target), AdminClient.pause, direction=direction, for_ms=_ms(seconds)
+            self._clients(),
+            pausing.parse(target),
+            AdminClient.pause,
+            direction=direction,
+            for_ms=_ms(seconds),
+            table=table,
         )
 
-    def resume(self, target: str, *, direction: pausing.Direction = "both") -> list[str]:
+    def resume(self, target: str, *, direction: pausing.Direction = "both", table: str | None = None) -> list[str]:
         """End pauses; what waited is delivered. The parameters are those of :meth:`pause`."""
-        return pausing.apply(self._clients(), pausing.parse(target), AdminClient.resume, direction=direction)
+        return pausing.apply(
+            self._clients(), pausing.parse(target), AdminClient.resume, direction=direction, table=table
+        )
 
     def _clients(self) -> dict[str, AdminClient]:
         return {region: self.admin(region) for region in self.regions}

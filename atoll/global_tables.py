@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from atoll import provision
-from atoll.failure import RemedyError
-from atoll.remote import AdminClient, DynamoCaller, RequestError
+from atoll import convergence, provision
+from atoll.remote import AdminClient, DynamoCaller
 from atoll.report import Digest
-
-
-class NotConvergedError(RemedyError):
-    """The replicas of a table still differ when the time is over."""
 
 
 class GlobalTables:
@@ -62,33 +56,5 @@ class GlobalTables:
         Raises:
             NotConvergedError: they still differ after ``timeout`` seconds; the message has each region's digest.
         """
-        digests: dict[str, Digest] = {}
-
-        def converged() -> bool:
-            digests.clear()
-            digests.update(self._digests(table))
-            return len({digest.digest for digest in digests.values()}) == 1
-
-        try:
-            provision.wait(converged, time.monotonic() + timeout, "")
-        except provision.DeadlineError:
-            shown = "; ".join(
-                f"{region}: {d.items} items, {d.tombstones} tombstones, {d.digest[:12]}"
-                for region, d in digests.items()
-            )
-            raise NotConvergedError(
-                f"{table} has not converged after {timeout:g} s ({shown or 'no running region holds it'}).",
-                "`atoll lag` shows which link is behind.",
-            ) from None
-        return next(iter(digests.values()))
-
-    def _digests(self, table: str) -> dict[str, Digest]:
-        digests: dict[str, Digest] = {}
-        for region in self.regions:
-            if self.running(region):
-                try:
-                    digests[region] = self.admin(region).digest(table)
-                except RequestError as error:
-                    if error.name != "404":
-                        raise
-        return digests
+        running = {region: self.admin(region) for region in self.regions if self.running(region)}
+        return convergence.wait(running, table, timeout)

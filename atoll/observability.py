@@ -17,21 +17,15 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from itertools import accumulate
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from atoll import __version__
-from atoll.config import Config, LogConfig
-from clock import wall_ms
+from atoll.config import LogConfig
+from atoll.samples import Histogram, Labels, Samples
 from region import events as regional
-from region.engine import Engine
 from region.events import Event
-from region.wire.statistics import SUCCESS, EndpointStatistics, upper_bound_s
 from replication import events as replicated
-from replication.lag import LinkState, LinkStatus
-from replication.tears import TearStatus
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -58,12 +52,10 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     replicated.BootstrapProgress: "debug",
     replicated.BootstrapInterrupted: "warning",
     replicated.BootstrapFinished: "info",
+    replicated.ClockOff: "error",
+    replicated.ClockRight: "info",
 }
 """Every event, and the level at which it is logged."""
-
-
-_HISTOGRAM_POSITIONS: Final = range(19, 88, 4)
-"""Those of the endpoint's latency buckets that are shown: powers of two from 64 µs to 8.4 s."""
 
 
 def event_name(kind: type[Event]) -> str:
@@ -147,7 +139,7 @@ def _json(value: Any, **_: Any) -> str:
 
 def families() -> dict[str, Any]:
     """Return all metrics by name, without samples yet: each with its help text and the names of its labels."""
-    found = (*_region_families(), *_link_families())
+    found = (*_region_families(), *_link_families(), *_safety_families())
     return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
 
 
@@ -241,6 +233,7 @@ def _link_families() -> list[Any]:
         ),
         GaugeMetricFamily("atoll_link_skew_seconds", "Estimate of the peer's clock minus this region's.", labels=link),
         GaugeMetricFamily("atoll_link_paused_seconds", "What is left of a pause; absent without one.", labels=link),
+        GaugeMetricFamily("atoll_link_paused_tables", "Tables that this end holds back by a pause.", labels=link),
         CounterMetricFamily("atoll_link_changes_total", "Changes that went over the link.", labels=link),
         CounterMetricFamily("atoll_link_conflicts_total", "Concurrent writes that met over the link.", labels=link),
         CounterMetricFamily("atoll_link_connections_total", "Connections made.", labels=link),
@@ -255,82 +248,24 @@ def _link_families() -> list[Any]:
     ]
 
 
-class Histogram(NamedTuple):
-    """The value of a histogram's sample: how many were at or below each bound, and the sum of all."""
+def _safety_families() -> list[Any]:
+    # Loaded at the first scrape: it costs a tenth of a second, and many regions are never scraped.
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
-    buckets: list[tuple[str, float]]
-    total: float
-
-
-Labels = tuple[str, ...]
-Samples = Iterable[tuple[str, Labels, float | Histogram]]
-"""What a scrape yields: the metric's name, its labels' values in order, its value."""
-
-
-def region_samples(config: Config, engine: Engine) -> Samples:
-    """Yield what the engine, its store and its clock know at this moment."""
-    store = engine.store
-    yield "atoll_info", (config.region, __version__, store.epoch, config.durability), 1
-    for name, table in engine.catalogue.by_name.items():
-        items, size_bytes = store.statistics(table, None)
-        yield "atoll_items", (name,), items
-        yield "atoll_table_bytes", (name,), size_bytes
-    yield "atoll_log_head", (), store.log_head()
-    yield "atoll_log_tail", (), store.log_tail()
-    dropped, recorded = store.conflict_range(engine.settings.conflicts.since_ms(engine.source.now_ms()))
-    yield "atoll_conflicts_kept", (), recorded - dropped
-    yield "atoll_conflicts_dropped_total", (), dropped
-    yield "atoll_clock_ahead_seconds", (), max(0, wall_ms(engine.clock.last) - engine.source.now_ms()) / 1000
-
-
-def endpoint_samples(statistics: EndpointStatistics) -> Samples:
-    """Yield what the endpoint has counted. Requests that reached no operation count under ``-``."""
-    yield "atoll_connections", (), statistics.connections
-    yield "atoll_connections_refused_total", (), statistics.connections_refused
-    for operation, counts in (*statistics.operations.items(), ("-", statistics.unrouted)):
-        if not counts.outcomes:
-            continue
-        yield "atoll_requests_total", (operation,), counts.requests
-        for error, count in counts.outcomes.items():
-            if error != SUCCESS:
-                yield "atoll_request_errors_total", (operation, error), count
-        below = list(accumulate(counts.buckets))
-        buckets = [(str(upper_bound_s(position)), float(below[position])) for position in _HISTOGRAM_POSITIONS]
-        yield "atoll_request_seconds", (operation,), Histogram([*buckets, ("+Inf", below[-1])], counts.duration_s)
-
-
-def link_samples(links: Iterable[LinkStatus]) -> Samples:
-    """Yield what the ends of links that are here know at this moment. What is not known has no sample."""
-    for link in links:
-        ends = (link.source, link.sink)
-        for state in LinkState:
-            yield "atoll_link_state", (*ends, state.value), float(state == link.state)
-        yield "atoll_link_records_behind", ends, link.records_behind
-        yield "atoll_link_skew_seconds", ends, link.skew_ms / 1000
-        for name, seconds in (
-            ("atoll_link_oldest_unacknowledged_seconds", link.oldest_unacknowledged_s),
-            ("atoll_link_staleness_seconds", link.staleness_s),
-            ("atoll_link_last_exchange_seconds", link.last_exchange_s),
-            ("atoll_link_paused_seconds", link.paused_for_s),
-        ):
-            if seconds is not None:
-                yield name, ends, seconds
-        if link.latency is not None:
-            yield "atoll_link_replication_latency_seconds", (*ends, "0.5"), link.latency.p50_ms / 1000
-            yield "atoll_link_replication_latency_seconds", (*ends, "0.99"), link.latency.p99_ms / 1000
-        yield "atoll_link_changes_total", ends, link.changes
-        yield "atoll_link_conflicts_total", ends, link.conflicts
-        yield "atoll_link_connections_total", ends, link.connections
-        yield "atoll_link_errors_total", ends, link.errors
-
-
-def tear_samples(tears: Iterable[TearStatus], sink: str) -> Samples:
-    """Yield what is known of torn transactions, by peer."""
-    for tear in tears:
-        ends = (tear.source, sink)
-        yield "atoll_torn_transactions", ends, tear.open
-        yield "atoll_torn_transactions_total", ends, tear.torn
-        yield "atoll_torn_reads_total", ends, tear.reads
+    held = ["held"]
+    return [
+        GaugeMetricFamily(
+            "atoll_staleness_seconds",
+            "Everything that any region wrote up to so long ago is applied here; absent until all peers were heard.",
+        ),
+        GaugeMetricFamily("atoll_rpo_records", "Acknowledged writes that would be lost, or are at risk.", labels=held),
+        GaugeMetricFamily("atoll_rpo_bytes", "Their size as DynamoDB counts it, as far as counted.", labels=held),
+        GaugeMetricFamily("atoll_rpo_oldest_seconds", "Time since the oldest; absent when there is none.", labels=held),
+        GaugeMetricFamily("atoll_alarms", "What waits for a person, by kind.", labels=["kind"]),
+        GaugeMetricFamily("atoll_clock_off_seconds", "How far the clock is ahead of most peers'; absent if unknown."),
+        GaugeMetricFamily("atoll_fenced", "1 while writes are refused because of the clock."),
+        GaugeMetricFamily("atoll_sessions_waiting", "Requests that wait for what their session token covers."),
+    ]
 
 
 class Metrics:

@@ -40,12 +40,18 @@ def parse(text: str) -> Target:
 
 
 def apply(
-    clients: Mapping[str, AdminClient], target: Target, ask: Ask, *, direction: Direction, for_ms: int | None = None
+    clients: Mapping[str, AdminClient],
+    target: Target,
+    ask: Ask,
+    *,
+    direction: Direction,
+    for_ms: int | None = None,
+    table: str | None = None,
 ) -> list[str]:
     """Ask the regions concerned; return the links touched, as ``source->sink``.
 
-    A link is paused at both of its ends, so that it stays paused when one of them restarts; an end that is down is
-    left out as long as the other answers.
+    A link is paused at both of its ends, so that it stays paused while one of them is down; an end that is down is
+    left out as long as the other answers. ``table`` pauses, or resumes, one table alone.
 
     Raises:
         UnknownRegionError: the cluster has no such region.
@@ -53,13 +59,12 @@ def apply(
     """
     if target.region is not None:
         client = require_region(target.region, clients)
-        return sorted(ask(client, PauseRequest(direction=direction, for_ms=for_ms)))
+        return sorted(ask(client, PauseRequest(direction=direction, for_ms=for_ms, table=table)))
     assert target.source is not None
     assert target.sink is not None
-    ends = (
-        (require_region(target.sink, clients), PauseRequest(peer=target.source, direction="in", for_ms=for_ms)),
-        (require_region(target.source, clients), PauseRequest(peer=target.sink, direction="out", for_ms=for_ms)),
-    )
+    into = PauseRequest(peer=target.source, direction="in", for_ms=for_ms, table=table)
+    out = PauseRequest(peer=target.sink, direction="out", for_ms=for_ms, table=table)
+    ends = ((require_region(target.sink, clients), into), (require_region(target.source, clients), out))
     links: set[str] = set()
     silent: list[UnreachableError] = []
     for client, request in ends:

@@ -18,7 +18,19 @@ import msgspec
 
 from atoll.failure import RemedyError, UnreachableError
 from atoll.findings import ConflictPage, Inspection
-from atoll.report import ArchiveJob, Digest, DumpRecord, Health, PauseRequest, Status
+from atoll.report import (
+    ArchiveJob,
+    Coverage,
+    Digest,
+    DumpRecord,
+    ExposedWrite,
+    ExposedWrites,
+    ForceRequest,
+    Health,
+    PauseRequest,
+    RpoReport,
+    Status,
+)
 from chaos.live.fleet import Condition, Disturbance
 
 T = TypeVar("T")
@@ -101,6 +113,49 @@ class AdminClient:
     def condition(self) -> Condition:
         """Return what is wrong with the region on purpose, and how it does."""
         return self._get("/chaos", Condition)
+
+    def force(self, peer: str) -> list[str]:
+        """Let the parked changes of a peer pass into the region; return the link, as ``source->sink``."""
+        body = msgspec.json.encode(ForceRequest(peer=peer))
+        return msgspec.json.decode(self._request("POST", "/force", body), type=list[str])
+
+    def rpo(self) -> RpoReport:
+        """Return which acknowledged writes would be lost with the region now, counted."""
+        return self._get("/rpo", RpoReport)
+
+    def exposed(self) -> Iterator[ExposedWrite]:
+        """Iterate over the acknowledged writes that not every replica has, in the order of the log."""
+        after: int | None = 0
+        while after is not None:
+            page = self._get(f"/rpo/writes?after={after}&limit=1000", ExposedWrites)
+            yield from page.writes
+            after = page.after
+
+    def wait(self, token: str, for_ms: int) -> Coverage:
+        """Wait, for 5 s at most, until the region has caught up with a session token; return what it still lacks."""
+        return self._get(f"/wait?token={quote(token)}&for_ms={for_ms}", Coverage)
+
+    def events(self, last_id: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Follow the region: ``(id, name, data)`` of each event, until the connection ends.
+
+        It begins with a snapshot, or after the event with ``last_id``.
+        """
+        connection = http.client.HTTPConnection(
+            self._address.hostname or "", self._address.port or 80, timeout=self._timeout_s
+        )
+        try:
+            connection.request("GET", f"{self._address.path}/events", headers={"Last-Event-ID": last_id})
+            response = connection.getresponse()
+            fields: dict[str, str] = {}
+            while line := response.readline():
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name:
+                    fields[name] = value
+                elif "data" in fields:
+                    yield fields["id"], fields["event"], json.loads(fields["data"])
+                    fields = {}
+        finally:
+            connection.close()
 
     def _get(self, path: str, kind: type[T]) -> T:
         return msgspec.json.decode(self._request("GET", path), type=kind)

@@ -8,14 +8,15 @@ that very class because asking must not cost the loading of replication, and wit
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 NOTHING: Final = msgspec.Raw(b"null")
 LIVE: Final = "live"
+PARKED: Final = "parked"
 UNREACHABLE: Final = "unreachable"
-"""The state of a link at its best, and when nobody answers."""
+"""The state of a link at its best, while it waits for a clock, and when nobody answers."""
 
 
 class Health(msgspec.Struct, kw_only=True):
@@ -80,14 +81,22 @@ class LinkReport(msgspec.Struct, kw_only=True):
     connections: int
     errors: int
     paused_for_s: float | None
+    paused_tables: dict[str, float | None] = {}
 
 
 class ClockReport(msgspec.Struct, kw_only=True):
-    """A region's clock."""
+    """A region's clock.
+
+    ``offset_ms`` is what the configuration adds to the machine's clock; ``off_ms`` how far the clock is ahead
+    (negative: behind) of most peers', 0 when it agrees with them; ``refusing``: writes are refused because it does
+    not.
+    """
 
     wall_ms: int
     hlc: int
     offset_ms: int
+    off_ms: int | None = None
+    refusing: bool = False
 
 
 class StoreReport(msgspec.Struct, kw_only=True):
@@ -115,6 +124,70 @@ class TearReport(msgspec.Struct, kw_only=True):
     longest_ms: float | None
 
 
+class RiskReport(msgspec.Struct, kw_only=True):
+    """Acknowledged writes that are at risk.
+
+    ``exact`` is false while not all are counted: then ``records`` is at most how many there are.
+    """
+
+    records: int
+    bytes: int
+    oldest_s: float | None
+    exact: bool
+
+
+class RpoReport(msgspec.Struct, kw_only=True):
+    """Which acknowledged writes would be lost if this region died now.
+
+    ``nowhere_else``: no other replica has them; ``not_everywhere``: not all have. ``unheard`` are peers of which
+    nothing is known since the region started; whatever only they may have counts as lost.
+    """
+
+    nowhere_else: RiskReport
+    not_everywhere: RiskReport
+    unheard: list[str]
+
+
+class ExposedWrite(msgspec.Struct, kw_only=True):
+    """One write at risk: ``GET /rpo/writes``. ``missing`` are the replicas that do not have it."""
+
+    sequence: int
+    table: str
+    key: msgspec.Raw
+    written_ms: int
+    bytes: int
+    deleted: bool
+    request_id: str | None
+    missing: list[str]
+    nowhere_else: bool
+
+
+class ExposedWrites(msgspec.Struct, kw_only=True):
+    """A page of writes at risk; ``after`` is where the next begins, ``None`` at the end."""
+
+    writes: list[ExposedWrite]
+    after: int | None
+
+
+AlarmKind = Literal["parked", "needs resynchronisation", "clock off"]
+ALARMS: Final[tuple[AlarmKind, ...]] = get_args(AlarmKind)
+
+
+class Alarm(msgspec.Struct, kw_only=True):
+    """Something that waits for a person: of what kind, about what, in a sentence, and what to do."""
+
+    kind: AlarmKind
+    subject: str
+    message: str
+    remedy: str
+
+
+class Coverage(msgspec.Struct, kw_only=True):
+    """``GET /wait``: how far the region is behind a session token, in ms by origin; empty when it has caught up."""
+
+    missing: dict[str, int]
+
+
 class Status(msgspec.Struct, kw_only=True):
     """``GET /status``: everything a person asks first."""
 
@@ -130,6 +203,14 @@ class Status(msgspec.Struct, kw_only=True):
     clock: ClockReport
     store: StoreReport
     tears: list[TearReport] = []
+    safe_ms: int | None = None
+    """Everything that any region wrote up to then, by the clocks of those regions, is applied here; ms since 1970."""
+    staleness_ms: int | None = None
+    """How long ago that is by this region's clock."""
+    rpo: RpoReport | None = None
+    alarms: list[Alarm] = []
+    conflicts: int = 0
+    """Concurrent writes that met here since the region started."""
 
 
 class Digest(msgspec.Struct, kw_only=True):
@@ -161,12 +242,20 @@ class PauseRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body of ``POST /pause`` and ``POST /resume``.
 
     ``peer`` limits it to the links with one peer; ``direction`` to those into (``in``) or out of (``out``) the region
-    that is asked; ``for_ms`` says when the pause ends by itself.
+    that is asked; ``table`` to one table; ``for_ms`` says when the pause ends by itself.
     """
 
     peer: str | None = None
     direction: Literal["in", "out", "both"] = "both"
     for_ms: int | None = None
+
+    table: str | None = None
+
+
+class ForceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of ``POST /force``: which peer's parked changes may pass."""
+
+    peer: str
 
 
 class ArchiveJob(msgspec.Struct, kw_only=True):

@@ -24,9 +24,19 @@ from typing import Any, Final
 
 from clock import HybridLogicalClock, PhysicalClock
 from region.archive.port import Shelf
-from region.errors import AtollError, DefectError, DynamoError, InternalServerError, OperatingError, StoreError
+from region.errors import (
+    AtollError,
+    DefectError,
+    DynamoError,
+    InternalServerError,
+    OperatingError,
+    ServiceUnavailableError,
+    StoreError,
+)
 from region.events import Committed, Events, StoreFailed
 from region.expiry import Sweeper
+from region.horizon import Horizon, SoloHorizon
+from region.job import Done, Job, Work, settle
 from region.model.change import Response
 from region.operation import OPERATIONS, Operation
 from region.operation.context import Catalogue, Context, Fleet, RegionSettings, SoloFleet
@@ -35,8 +45,6 @@ from region.operation.throttled import Gate
 from region.randomness import Rng
 from region.store.port import Store
 
-Done = Callable[[Any, AtollError | None], None]
-Work = Callable[[Context], Any]
 RunCommit = Callable[[Callable[[], None]], Awaitable[None]]
 _Outcome = tuple[Done, Any, AtollError | None]
 
@@ -45,18 +53,6 @@ PROGRESS_RETRY_MS: Final = 1000
 GROUP_MAX: Final = 256
 GATHERING_TICKS_MAX: Final = 16
 """A group is run when it is as large as this, or has been gathered for as many ticks of the event loop."""
-
-
-class _Job:
-    """A piece of work for the writer, and whom to tell."""
-
-    __slots__ = ("alone", "done", "request_id", "work")
-
-    def __init__(self, work: Work, done: Done, request_id: str | None, *, alone: bool) -> None:
-        self.work = work
-        self.done = done
-        self.request_id = request_id
-        self.alone = alone
 
 
 class Engine:
@@ -83,14 +79,19 @@ class Engine:
         self.events = events or Events()
         self.fleet = fleet or SoloFleet(settings.region)
         self.shelf = shelf
+        self.horizon: Horizon = SoloHorizon(settings.region, clock)
         self.defect: DefectError | None = None
         self.requests = 0
         """How many operations of the API have been asked for."""
         self.held_s = 0.0
         """For how long the last transaction of a job that wants to be alone has held the event loop."""
+        self.written_hlc = clock.last
+        """A timestamp that no item written here up to the last commit is above."""
+        self.fenced: str | None = None
+        """Why writes are refused, while they are."""
         self._run_commit = run_commit
         self._gate = Gate(settings.region) if settings.throttling else None
-        self._waiting: list[_Job] = []
+        self._waiting: list[Job] = []
         self._scheduled = False
         self._crowd = 0
         self._seen = 0
@@ -102,7 +103,7 @@ class Engine:
         self._watermark = (0, 0)
         self._catalogue = Catalogue(store.tables())
         self._reading = self._context(self._catalogue)
-        self._sweeper = Sweeper(self.write, lambda: self._catalogue, self.events)
+        self._sweeper = Sweeper(self._expire, lambda: self._catalogue, self.events)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -123,6 +124,9 @@ class Engine:
         run = operation.run if self._gate is None else self._gate.guard(operation)
         writes = operation.writes
         if writes is True or (writes is not False and writes(request)):
+            if self.fenced is not None:
+                done(None, ServiceUnavailableError(self.fenced))
+                return
             self.write(lambda context: run(context, request), done, request_id=request_id)
             return
         try:
@@ -138,7 +142,7 @@ class Engine:
     async def execute(self, name: str, request: dict[str, Any], request_id: str = "in-process") -> Response:
         """Run an operation by its name and return its response, or raise its error."""
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.submit(OPERATIONS[name], request, request_id, _settle(future))
+        self.submit(OPERATIONS[name], request, request_id, settle(future))
         return await future
 
     def write(self, work: Work, done: Done, *, request_id: str | None = None, alone: bool = False) -> None:
@@ -146,13 +150,24 @@ class Engine:
         if self.defect is not None:
             done(None, InternalServerError(INTERNAL_ERROR))
             return
-        self._waiting.append(_Job(work, done, request_id, alone=alone))
+        self._waiting.append(Job(work, done, request_id, alone=alone))
         self._schedule()
+
+    def fence(self, reason: str | None) -> None:
+        """Refuse clients' writes, and let no item expire, for a reason; ``None``: no more."""
+        self.fenced = reason
+
+    def _expire(self, work: Work, done: Done, *, alone: bool) -> None:
+        """Queue a step of the sweep, which goes by this region's clock, unless that is what the fence is about."""
+        if self.fenced is not None:
+            done(None, ServiceUnavailableError(self.fenced))
+        else:
+            self.write(work, done, alone=alone)
 
     async def transact(self, work: Work) -> Any:
         """Run ``work`` in a transaction of its own; return its result once it is durable, or raise its error."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.write(work, _settle(future), alone=True)
+        self.write(work, settle(future), alone=True)
         return await future
 
     def watermark(self) -> tuple[int, int]:
@@ -189,7 +204,7 @@ class Engine:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> list[Job]:
         """Take the next group: up to a job that wants to be alone, or that job."""
         waiting = self._waiting
         if waiting[0].alone:
@@ -238,7 +253,7 @@ class Engine:
         self._seen = self._ticks = 0
         return False
 
-    def _run_group(self, group: list[_Job]) -> None:
+    def _run_group(self, group: list[Job]) -> None:
         context = self._context(self._catalogue.draft(), begin=True)
         outcomes: list[_Outcome] = []
         try:
@@ -256,7 +271,7 @@ class Engine:
             return
         self._committed(context, outcomes)
 
-    def _run_job(self, job: _Job, context: Context) -> _Outcome:
+    def _run_job(self, job: Job, context: Context) -> _Outcome:
         before = context.written
         try:
             return job.done, job.work(context), None
@@ -266,7 +281,7 @@ class Engine:
             return job.done, None, error
 
     async def _commit_elsewhere(
-        self, run_commit: RunCommit, group: list[_Job], context: Context, outcomes: list[_Outcome]
+        self, run_commit: RunCommit, group: list[Job], context: Context, outcomes: list[_Outcome]
     ) -> None:
         try:
             await run_commit(self.store.commit)
@@ -285,6 +300,8 @@ class Engine:
             self._catalogue = context.catalogue
             self._reading.catalogue = context.catalogue
             context.catalogue.changes = []
+        if context.own_hlc:
+            self.written_hlc = context.own_hlc
         for done, result, error in outcomes:
             done(result, error)
         for change in changes:
@@ -296,7 +313,7 @@ class Engine:
         if changes:
             self._progress()
 
-    def _undo(self, group: list[_Job], error: Exception) -> None:
+    def _undo(self, group: list[Job], error: Exception) -> None:
         """Roll the group back; with company, give every job a transaction of its own, so that one answers for all."""
         if isinstance(error, DefectError):
             self.defect = error
@@ -309,7 +326,7 @@ class Engine:
             self.defect.__cause__ = failure
         self.events.emit(StoreFailed(f"{type(error).__name__}: {error}", len(group)))
         if self.defect is None and len(group) > 1:
-            self._waiting[:0] = [_Job(job.work, job.done, job.request_id, alone=True) for job in group]
+            self._waiting[:0] = [Job(job.work, job.done, job.request_id, alone=True) for job in group]
             self._schedule()
             return
         if isinstance(error, DynamoError | OperatingError) and self.defect is None:
@@ -365,15 +382,3 @@ class Engine:
             transaction=transaction,
             shelf=self.shelf,
         )
-
-
-def _settle(future: asyncio.Future[Any]) -> Done:
-    def done(result: Any, error: AtollError | None) -> None:
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    return done

@@ -48,14 +48,14 @@ class Outcome:
         """Whether table records were merged, so that there may be something to fetch."""
 
 
-def apply(context: Context, work: Work) -> Outcome:
-    """Apply a sink's work and save its cursor."""
+def apply(context: Context, work: Work, held: frozenset[str] = frozenset()) -> Outcome:
+    """Apply a sink's work and save its cursor. Items of tables in ``held``, by uid, are passed over."""
     origin = work.cursor.origin
     outcome = Outcome()
     hlc = max(piece.changes[-1].hlc for piece in work.pieces)
     context.clock.observe(hlc, force=True)
     for piece in work.pieces:
-        _apply_records(context, origin, piece.tables, piece.changes, outcome)
+        _apply_records(context, origin, piece.tables, piece.changes, outcome, held)
     save_cursor(context, work.cursor)
     return outcome
 
@@ -93,16 +93,22 @@ def apply_rows(context: Context, donor: str, table: Table, rows: Iterable[Row]) 
 
 
 def _apply_records(
-    context: Context, origin: str, names: list[tuple[str, str]], changes: list[Shipped], outcome: Outcome
+    context: Context,
+    origin: str,
+    names: list[tuple[str, str]],
+    changes: list[Shipped],
+    outcome: Outcome,
+    held: frozenset[str] = frozenset(),
 ) -> None:
     by_uid = context.catalogue.by_uid
-    tables = [_receiving(by_uid.get(uid), origin) for uid, _ in names]
+    tables = [None if uid in held else _receiving(by_uid.get(uid), origin) for uid, _ in names]
     logged = origin != context.settings.region
     now_ms = context.now_ms()
     for shipped in changes:
         if shipped.kind == TABLE:
             uid, name = names[shipped.table]
-            tables[shipped.table] = _receiving(_merge_table(context, uid, name, shipped, origin, outcome), origin)
+            merged = _receiving(_merge_table(context, uid, name, shipped, origin, outcome), origin)
+            tables[shipped.table] = None if uid in held else merged
             continue
         table = tables[shipped.table]
         if table is None:

@@ -32,8 +32,9 @@ from replication.donor import Answer
 from replication.events import BootstrapFinished, BootstrapInterrupted, BootstrapProgress, BootstrapStarted
 from replication.inlet import Inlet
 from replication.link import Surroundings, ended, reason, wait
-from replication.message import Fetch, FetchRefused, Position, Records, Shipped, Snapshot, digest
+from replication.message import Fetch, FetchRefused, Position, Records, Snapshot, digest
 from replication.obligations import BEGINNING, Plan
+from replication.settling import forget_dropped, least, owes, same, settle_range, without
 from replication.source import shipped
 
 RETRY_S: Final = 0.5
@@ -49,7 +50,7 @@ class Bootstrapper:
         self._inlets = inlets
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
-        self._holds: dict[str, int] = {}
+        self._plans: dict[str, Plan] = {}
         self._fetching: Counter[str] = Counter()
         self._refused: dict[str, set[str]] = {}
 
@@ -63,11 +64,13 @@ class Bootstrapper:
         """Take up the plan of a table, if it has one that no task works on."""
         engine = self._around.engine
         table = engine.catalogue.by_uid.get(uid)
-        if uid in self._tasks or table is None or table.record.dropped:
+        if table is None or table.record.dropped:
             return
         plan = obligations.load(engine.store, uid)
-        if plan is not None:
-            self._holds[uid] = plan.hold_hlc
+        if plan is None:
+            return
+        self._plans[uid] = plan
+        if uid not in self._tasks:
             self._wakes[uid] = asyncio.Event()
             self._tasks[uid] = asyncio.get_running_loop().create_task(self._run(uid))
 
@@ -88,7 +91,33 @@ class Bootstrapper:
     @property
     def hold_hlc(self) -> int | None:
         """The hlc that the safe time may not pass while there is something left to fetch."""
-        return min(self._holds.values(), default=None)
+        return min((plan.hold_hlc for plan in self._plans.values()), default=None)
+
+    @property
+    def owes_usable(self) -> bool:
+        """Whether anything is still to be fetched of a table that can be read already."""
+        return any(not plan.creating for plan in self._plans.values())
+
+    def owed_since(self, region: str, table: str | None) -> int | None:
+        """Return since which hlc a region's changes may be missing, of one usable table or any; else ``None``."""
+        return min(
+            (
+                plan.hold_hlc
+                for plan in self._plans.values()
+                if region in plan.owed and not plan.creating and table in (None, plan.name)
+            ),
+            default=None,
+        )
+
+    def owed_by(self, peer: str) -> dict[str, int]:
+        """Return the sequences after which a peer's changes of tables, by uid, are still to be fetched."""
+        owed: dict[str, int] = {}
+        for uid, plan in self._plans.items():
+            if plan.snapshot:
+                owed[uid] = 0
+            elif peer in plan.owed:
+                owed[uid] = plan.owed[peer].sequence
+        return owed
 
     async def stop(self) -> None:
         """End all tasks; what is durable is taken up again after the next start."""
@@ -100,9 +129,10 @@ class Bootstrapper:
         started = False
         try:
             while (plan := obligations.load(engine.store, uid)) is not None:
+                self._plans[uid] = plan
                 table = engine.catalogue.by_uid.get(uid)
                 if table is None or table.record.dropped:
-                    await self._around.durably(lambda context: _forget(context, uid))
+                    await self._around.durably(lambda context: forget_dropped(context, uid))
                     continue
                 if not started and plan.creating:
                     self._around.emit(BootstrapStarted(plan.name, uid))
@@ -117,8 +147,9 @@ class Bootstrapper:
                     await wait(wake, RETRY_S)
                     self._refused.pop(uid, None)
         finally:
-            for memory in (self._tasks, self._wakes, self._holds, self._refused):
+            for memory in (self._tasks, self._wakes, self._plans, self._refused):
                 memory.pop(uid, None)
+            self._around.advanced()
 
     async def _step(self, table: Table, plan: Plan) -> bool:
         """Do the next thing that can be done; return whether anything was."""
@@ -126,13 +157,13 @@ class Bootstrapper:
         if plan.snapshot:
             return await self._snapshot(table, plan)
         if region in plan.owed:
-            await self._own_changes(table, plan.owed[region])
+            await self._own_changes(table, plan)
             return True
-        reachable = [peer for peer in plan.owed if peer in self._inlets and self._inlets[peer].usable]
+        reachable = [peer for peer in plan.owed if self._usable(peer, table.uid)]
         untried = [peer for peer in plan.owed if peer in self._inlets and not self._inlets[peer].tried]
         for peer in reachable:
             if peer not in self._refused.get(table.uid, ()):
-                return await self._range(table, plan.owed[peer], self._inlets[peer])
+                return await self._range(table, plan, self._inlets[peer])
         if plan.creating and not reachable and not untried:
             await self._ready(plan)
             return True
@@ -155,9 +186,14 @@ class Bootstrapper:
         complete.sort(key=lambda peer: (peer != plan.donor, peer != requested))
         refused = self._refused.get(table.uid, ())
         for peer in complete:
-            if peer not in refused and peer in self._inlets and self._inlets[peer].usable:
+            if peer not in refused and self._usable(peer, table.uid):
                 return peer, True
         return None, bool(complete)
+
+    def _usable(self, peer: str, uid: str) -> bool:
+        """Whether a table's pieces can be asked for: connected, and no pause holds the link or the table."""
+        inlet = self._inlets.get(peer)
+        return inlet is not None and inlet.usable and not inlet.holds(uid)
 
     async def _snapshot(self, table: Table, plan: Plan) -> bool:
         peer, possible = self._donor(table, plan)
@@ -170,12 +206,12 @@ class Bootstrapper:
         return await self._copy(table, self._inlets[peer], bytes.fromhex(plan.after_key), first=first)
 
     async def _copy(
-        self, table: Table, inlet: Inlet, after: bytes, *, first: bool, owed: Position | None = None
+        self, table: Table, inlet: Inlet, after: bytes, *, first: bool, replaces: Plan | None = None
     ) -> bool:
         """Fetch and apply a snapshot from ``after`` on to its end; the next piece travels while one is applied.
 
-        ``owed``: it is in place of a region's own changes after that position, which are gone from its log. The plan's
-        snapshot is left alone then.
+        ``replaces``: it is in place of the region's own changes that this plan says it owes, which are gone from its
+        log. The plan's snapshot is left alone then.
         """
         self._fetching[inlet.peer] += 1
         asked = self._ask(table, inlet, after, first=first)
@@ -193,7 +229,7 @@ class Bootstrapper:
                     after = piece.rows[-1].key
                     asked = self._ask(table, inlet, after, first=False)
                 await self._admitted(table.uid, inlet, max((row.hlc for row in piece.rows), default=0))
-                if not await self._apply_piece(table, inlet.peer, piece, owed):
+                if not await self._apply_piece(table, inlet.peer, piece, replaces):
                     return True
                 if piece.done:
                     return True
@@ -211,25 +247,25 @@ class Bootstrapper:
 
     async def _admitted(self, uid: str, inlet: Inlet, hlc: int) -> None:
         """Wait until no pause holds a piece back, and it is within the park bound or an operator forces it."""
-        while not (inlet.usable and inlet.admits(uid, hlc)):
+        while not (self._usable(inlet.peer, uid) and inlet.admits(uid, hlc)):
             if not inlet.connected:
                 raise ReplicationError(f"the connection to {inlet.peer} ended")
             await wait(self._wakes[uid], self._around.settings.heartbeat_ms / 1000)
 
-    async def _apply_piece(self, table: Table, peer: str, piece: Snapshot, owed: Position | None) -> bool:
+    async def _apply_piece(self, table: Table, peer: str, piece: Snapshot, replaces: Plan | None) -> bool:
         """Apply a piece and note the progress, durably; return false if it does not continue what is here any more."""
 
         def work(context: Context) -> Plan | None:
-            held = _same(context, table)
+            held = same(context, table)
             plan = obligations.load(context.reader, table.uid)
             if held is None or plan is None:
                 return None
-            if plan.owed.get(peer) != owed if owed else plan.after_key != piece.after_key.hex():
+            if plan.after_key != piece.after_key.hex() if replaces is None else not owes(plan, peer, replaces):
                 return None
             applier.apply_rows(context, peer, held, piece.rows)
-            if owed:
+            if replaces is not None:
                 if piece.done:
-                    obligations.save(context, _without(plan, peer))
+                    obligations.save(context, without(plan, peer))
                 return plan
             vector = plan.vector if piece.vector is None else least(plan.vector, piece.vector)
             after_key = piece.rows[-1].key.hex() if piece.rows else plan.after_key
@@ -265,10 +301,11 @@ class Bootstrapper:
 
     # What regions owe.
 
-    async def _own_changes(self, table: Table, position: Position) -> None:
+    async def _own_changes(self, table: Table, plan: Plan) -> None:
         """Apply this region's own changes from a former membership that the donor had not received."""
         store = self._around.engine.store
         region = self._around.region
+        position = plan.owed[region]
         known = position.epoch in ("", store.epoch)
         after = position.sequence if known else 0
         head = store.log_head()
@@ -279,14 +316,15 @@ class Bootstrapper:
             done = len(records) < OWN_RECORDS
             after = head if done else records[-1].sequence
             reached = Position(store.epoch, after)
-            settle = partial(_settle_range, table, region, changes, position, None if done else reached)
+            settle = partial(settle_range, table, region, changes, plan, None if done else reached)
             await self._paced(settle, len(changes))
             if done:
                 return
-            position = reached
+            plan = msgspec.structs.replace(plan, owed={**plan.owed, region: reached})
 
-    async def _range(self, table: Table, position: Position, inlet: Inlet) -> bool:
+    async def _range(self, table: Table, plan: Plan, inlet: Inlet) -> bool:
         """Fetch and apply one piece of a region's own changes."""
+        position = plan.owed[inlet.peer]
         registers = settings.encode(self._current(table).registers)
         fetch = Fetch(0, table.uid, table.name, registers, b"", False, position.sequence, position.epoch)
         self._fetching[inlet.peer] += 1
@@ -294,14 +332,14 @@ class Bootstrapper:
             piece = await inlet.fetch(fetch)
             if isinstance(piece, FetchRefused):
                 if piece.truncated:
-                    return await self._copy(table, inlet, b"", first=False, owed=position)
+                    return await self._copy(table, inlet, b"", first=False, replaces=plan)
                 self._refused.setdefault(table.uid, set()).add(inlet.peer)
                 return True
             if not isinstance(piece, Records) or piece.uid != table.uid:
                 raise ReplicationError(f"{inlet.peer} sent a piece of {table.name} that does not fit")
             await self._admitted(table.uid, inlet, max((change.hlc for change in piece.changes), default=0))
             reached = Position(piece.epoch, piece.upto)
-            settle = partial(_settle_range, table, inlet.peer, piece.changes, position, None if piece.done else reached)
+            settle = partial(settle_range, table, inlet.peer, piece.changes, plan, None if piece.done else reached)
             await self._paced(settle, len(piece.changes))
             return True
         finally:
@@ -321,55 +359,3 @@ class Bootstrapper:
         done: Plan | None = await self._around.durably(work)
         if done is not None:
             self._around.emit(BootstrapFinished(done.name, done.uid, done.items, tuple(sorted(done.owed))))
-
-
-def _forget(context: Context, uid: str) -> None:
-    """Drop the plan of a table that was dropped, unless it has come back, with a plan of its own."""
-    table = context.catalogue.by_uid.get(uid)
-    if table is None or table.record.dropped:
-        obligations.forget(context, uid)
-
-
-def _same(context: Context, table: Table) -> Table | None:
-    """Return the table as it is now, unless it was dropped, and perhaps made again, since ``table`` was looked at."""
-    now = context.catalogue.by_uid.get(table.uid)
-    return now if now is not None and not now.record.dropped and now.id == table.id else None
-
-
-def _settle_range(
-    table: Table,
-    origin: str,
-    changes: list[Shipped],
-    position: Position,
-    reached: Position | None,
-    context: Context,
-) -> None:
-    """Apply a region's own changes after ``position``, and note how far that is; ``None``: nothing is owed any more.
-
-    Nothing is done where the obligation is another one by now.
-    """
-    held = _same(context, table)
-    plan = obligations.load(context.reader, table.uid)
-    if held is None or plan is None or plan.owed.get(origin) != position:
-        return
-    applier.apply_range(context, origin, held, changes)
-    if reached is None:
-        obligations.save(context, _without(plan, origin))
-    else:
-        obligations.save(context, msgspec.structs.replace(plan, owed={**plan.owed, origin: reached}))
-
-
-def _without(plan: Plan, region: str) -> Plan:
-    return msgspec.structs.replace(plan, owed={name: it for name, it in plan.owed.items() if name != region})
-
-
-def least(one: Mapping[str, Position] | None, other: Mapping[str, Position]) -> dict[str, Position]:
-    """Return what is included in both of two parts of a snapshot; ``one`` is ``None`` when there is one part only."""
-    if one is None:
-        return dict(other)
-    both: dict[str, Position] = {}
-    for region in sorted(one.keys() & other.keys()):
-        mine, theirs = one[region], other[region]
-        if mine.epoch == theirs.epoch:
-            both[region] = mine if mine.sequence <= theirs.sequence else theirs
-    return both

@@ -151,3 +151,17 @@ class BootstrapInterrupted(Event, frozen=True):
     table: str
     uid: str
     reason: str
+
+
+class ClockOff(Event, frozen=True):
+    """This region's clock is ``off_ms`` ahead (negative: behind) of most peers'; ``refusing``: writes are, too."""
+
+    region: str
+    off_ms: int
+    refusing: bool
+
+
+class ClockRight(Event, frozen=True):
+    """This region's clock agrees with most of its peers' again."""
+
+    region: str

@@ -22,6 +22,7 @@ from region.model.change import Cursor
 from replication import obligations
 from replication.donor import Answer
 from replication.events import LinkParked, ResynchronisationNeeded
+from replication.holding import Holding
 from replication.intake import Intake
 from replication.lag import LinkState, LinkStatus
 from replication.link import (
@@ -46,6 +47,7 @@ from replication.message import (
     FetchRefused,
     Frame,
     Heartbeat,
+    Holds,
     Records,
     Refuse,
     Snapshot,
@@ -55,9 +57,9 @@ from replication.message import (
     encode,
 )
 from replication.parking import Parking
-from replication.pauses import FOREVER, INTO
+from replication.pauses import INTO, left_s
 from replication.questions import Questions
-from replication.sink import Sink
+from replication.sink import Sink, Work
 from replication.transport import Connection
 
 TABLES: Final = "tables"
@@ -89,6 +91,7 @@ class Inlet:
         self._questions = Questions(peer, lambda: self._connection)
         self._head = 0
         self._watermark = 0
+        self._holding = Holding(surroundings, self._intake)
         self.connections = 0
         self.source_silent: frozenset[str] = frozenset()
         """The regions of which the peer says that it has not heard for too long."""
@@ -143,18 +146,14 @@ class Inlet:
         return False
 
     def _new_sink(self) -> Sink:
-        clock = self._around.engine.clock
-        sink = Sink(
+        return Sink(
             region=self._around.region,
             origin=self.peer,
             cursor=self._intake.load(),
             window_bytes=self._settings.window_bytes,
-            park_ms=clock.drift.park_ms,
-            ahead_ms=clock.drift_ms,
+            parking=self.parking,
             whole_groups=self._settings.transactions == "group",
         )
-        sink.forced_hlc = self.parking.forced_hlc
-        return sink
 
     async def _refused(self, frame: Refuse) -> bool:
         """Take a refusal: begin anew where nothing can be missing, else say loudly that something is."""
@@ -181,6 +180,7 @@ class Inlet:
         self.connections += 1
         start = sink.position
         self._states.clear()
+        self._holding.begin()
         self._work.clear()
         self._look_at_pauses(sink)
         self._refresh()
@@ -196,7 +196,7 @@ class Inlet:
             self._backoff.lasted(loop.time() - began)
             moved, behind = sink.position > start or self._questions.answered, sink.head > start or self._questions.open
             self._patience.ended(moved=moved, behind=behind, quiet_s=loop.time() - (self._heard_at or began))
-            self._head, self._watermark = sink.head, sink.watermark
+            self._head, self._watermark = sink.head, self.watermark
             self.parking.forget()
             self._sink = self._connection = None
             self._questions.end()
@@ -219,11 +219,15 @@ class Inlet:
         elif isinstance(frame, Heartbeat):
             sink.heartbeat(frame, self._around.now_ms())
             self.source_silent = frozenset(frame.silent)
+            self._around.advanced()
             self._refresh()
         elif isinstance(frame, Catalogue):
             if frame.names is not None:
                 self._around.membership.heard(self.peer, frame.names)
             self._states.extend(frame.tables)
+            self._work.set()
+        elif isinstance(frame, Holds):
+            self._holding.told(frame, sink.watermark)
             self._work.set()
         elif isinstance(frame, Snapshot | Records | FetchRefused):
             self._questions.answer(frame)
@@ -235,11 +239,11 @@ class Inlet:
             await wait(self._work)
             while self._states and await self._merge(self._states[0]):
                 self._states.popleft()
-            pace = self._around.pace
-            while (work := sink.take(pace.records(self._settings.batch_records))) is not None:
+            while (work := await self._next(sink)) is not None:
                 await self._intake.apply(work, sink)
-                await connection.send(encode(sink.ack(self._intake.saved.sequence, self._around.now_ms())))
-                await pace.give_way()
+                self._around.advanced()
+                await self._acknowledge(connection, sink)
+                await self._around.pace.give_way()
             self._refresh()
             await self._intake.save_position(sink.cursor)
 
@@ -255,11 +259,20 @@ class Inlet:
 
     async def _tick(self, connection: Connection, sink: Sink) -> None:
         while True:
-            await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
             self._look_at_pauses(sink)
             self._work.set()
             self._refresh()
-            await connection.send(encode(sink.ack(self._intake.saved.sequence, self._around.now_ms())))
+            await self._acknowledge(connection, sink)
+            await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
+
+    async def _acknowledge(self, connection: Connection, sink: Sink) -> None:
+        owed, safe_hlc = self._bootstrapping.owed_by(self.peer), self._around.safe_time()
+        await connection.send(encode(sink.ack(self._intake.saved.sequence, self._around.now_ms(), owed, safe_hlc)))
+
+    async def _next(self, sink: Sink) -> Work | None:
+        """Take what to apply next, once it is noted what its cursor passes over; nothing comes between the two."""
+        await self._holding.note()
+        return sink.take(self._around.pace.records(self._settings.batch_records))
 
     def _look_at_pauses(self, sink: Sink) -> None:
         now = asyncio.get_running_loop().time()
@@ -282,10 +295,19 @@ class Inlet:
         """Whether pieces of tables can be asked for now: connected and not paused."""
         return self._sink is not None and not self._sink.paused and not self._sink.source_paused
 
+    def holds(self, uid: str) -> bool:
+        """Whether changes of a table are held back by a pause."""
+        return uid in self._intake.held
+
     @property
     def watermark(self) -> int:
-        """The hlc up to which all of the peer's changes are applied here."""
-        return self._sink.watermark if self._sink else self._watermark
+        """The hlc up to which all of the peer's changes are applied here, or owed."""
+        return self._holding.bound(self._sink.watermark if self._sink else self._watermark)
+
+    @property
+    def applied_hlc(self) -> int:
+        """A timestamp that none of the peer's changes that are applied here with the stream is above."""
+        return self._intake.applied_hlc
 
     async def fetch(self, frame: Fetch) -> Answer:
         """Ask the peer for a piece of a table; see :meth:`~replication.questions.Questions.ask`."""
@@ -299,11 +321,10 @@ class Inlet:
         self._again.set()
 
     def force(self) -> None:
-        """Let what is parked now pass, however far ahead its timestamps are."""
+        """Let what is parked now pass, however far ahead its timestamps are, and what is no further ahead later."""
         self.parking.force()
         if self._sink is not None:
             self._sink.force()
-            self.parking.forced_hlc = max(self.parking.forced_hlc, self._sink.forced_hlc)
         self.poke()
         self._bootstrapping.link_changed()
 
@@ -341,7 +362,7 @@ class Inlet:
 
     def status(self) -> LinkStatus:
         """Return what this end knows of the link."""
-        loop = asyncio.get_running_loop()
+        now = asyncio.get_running_loop().time()
         sink = self._sink
         now_ms = self._around.now_ms()
         saved = self._intake.saved
@@ -350,7 +371,9 @@ class Inlet:
         watermark = self.watermark
         skew_ms = sink.skew_ms if sink else 0
         oldest_ms = sink.source_oldest_ms if sink else 0
-        until = self._around.pauses.until(INTO, self.peer, loop.time())
+        pauses = self._around.pauses
+        until = pauses.until(INTO, self.peer, now)
+        held = pauses.tables(INTO, self.peer, now)
         return LinkStatus(
             source=self.peer,
             sink=self._around.region,
@@ -363,11 +386,12 @@ class Inlet:
             oldest_unacknowledged_s=max(0.0, (now_ms + skew_ms - oldest_ms) / 1000) if oldest_ms else None,
             latency=self._intake.latencies.summary(),
             staleness_s=max(0.0, (now_ms + skew_ms - (watermark >> 16)) / 1000) if watermark else None,
-            last_exchange_s=loop.time() - self._heard_at if self._heard_at is not None else None,
+            last_exchange_s=now - self._heard_at if self._heard_at is not None else None,
             skew_ms=skew_ms,
             changes=self._intake.changes,
             conflicts=self._intake.conflicts,
             connections=self.connections,
             errors=self.told.errors,
-            paused_for_s=None if until is None or until == FOREVER else until - loop.time(),
+            paused_for_s=None if until is None else left_s(until, now),
+            paused_tables={self._around.table_name(uid): left_s(end, now) for uid, end in held.items()},
         )

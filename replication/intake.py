@@ -29,8 +29,12 @@ class Intake:
     def __init__(self, surroundings: Surroundings, peer: str, bootstrapping: Bootstrapping) -> None:
         self.peer = peer
         self.saved = Cursor(peer, "", 0, 0)
+        self.applied_hlc = 0
+        """The timestamp of the last change applied; at first the watermark of what was applied in former lives."""
         self.latencies = Latencies()
         self.changes = self.conflicts = 0
+        self.held: frozenset[str] = frozenset()
+        """The tables, by uid, whose changes are passed over; whatever is passed over is owed, durably."""
         self._around = surroundings
         self._bootstrapping = bootstrapping
         self._saved_at = 0.0
@@ -38,6 +42,7 @@ class Intake:
     def load(self) -> Cursor:
         """Return the cursor that the store holds, and go on from it."""
         self.saved = self._around.engine.store.cursors().get(self.peer) or Cursor(self.peer, "", 0, 0)
+        self.applied_hlc = self.applied_hlc or self.saved.watermark
         return self.saved
 
     async def apply(self, work: Work, sink: Sink) -> None:
@@ -47,6 +52,7 @@ class Intake:
         outcome = await self._apply(work)
         self._around.pace.applied(sum(len(piece.changes) for piece in work.pieces))
         now_ms = self._around.now_ms()
+        self.applied_hlc = max(self.applied_hlc, work.pieces[-1].changes[-1].hlc)
         self.saved, self._saved_at = work.cursor, loop.time()
         sink.applied(work, now_ms)
         self.latencies.add(now_ms + sink.skew_ms - (work.pieces[0].changes[0].hlc >> 16))
@@ -67,10 +73,10 @@ class Intake:
             self._bootstrapping.planned()
 
     async def _apply(self, work: Work) -> Outcome:
-        tears = self._around.tears
+        tears, held = self._around.tears, self.held
 
         def apply(context: Context) -> Outcome:
-            outcome = applier.apply(context, work)
+            outcome = applier.apply(context, work, held)
             if self._around.settings.transactions == "item":
                 tears.stage(self.peer, work.part)
             return outcome
@@ -81,6 +87,26 @@ class Intake:
             tears.unstage()
             raise
         return outcome
+
+    async def hold(self, wanted: frozenset[str]) -> None:
+        """Pass over the changes of these tables from here on, and of no others.
+
+        First it is noted what the peer will owe. What was passed over of tables no longer held is fetched.
+        """
+        before = self.held
+        if wanted == before:
+            return
+        new = wanted - before
+        # Held already while it is noted: what is fetched meanwhile must not be taken for all there is to fetch.
+        self.held = before | new
+        if new:
+            try:
+                await self._around.durably(lambda context: obligations.hold(context, new, self.peer))
+            except BaseException:
+                self.held = before
+                raise
+        self.held = wanted
+        self._bootstrapping.planned()
 
     def news(self, state: TableState) -> settings.Registers | None:
         """Return the registers of a shared table that the peer tells of, ``None`` where they hold nothing new."""

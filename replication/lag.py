@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
 LATENCIES_KEPT: Final = 1024
 """Latency percentiles speak of the last so many batches."""
 SKEW_SAMPLES_KEPT: Final = 32
+_READING_MS: Final = 3
+"""Four readings of clocks make an estimate, each cut off to a millisecond."""
 LIVE_WITHIN_MS: Final = 1000
 """A link is live while every change older than this is durable at the sink; else it is catching up."""
 
@@ -54,7 +57,8 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     ``sequence`` is the position in the source's log up to which everything is durable at the sink, ``head`` the last
     known end of that log. ``oldest_unacknowledged_s`` is ``None`` when nothing is outstanding as far as this end
     knows; ``staleness_s`` and ``last_exchange_s`` are ``None`` when there has been no exchange yet. Counts are since
-    start.
+    start. ``paused_tables`` are the tables that a pause at this end holds back, by name, with the seconds that are
+    left.
     """
 
     source: str
@@ -75,16 +79,18 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     errors: int
     paused_for_s: float | None
+    paused_tables: Mapping[str, float | None] = {}
 
 
 class Latencies:
     """The latencies of the last :data:`LATENCIES_KEPT` batches, each counted by its oldest change."""
 
-    __slots__ = ("_count", "_kept")
+    __slots__ = ("_count", "_kept", "_summary")
 
     def __init__(self) -> None:
         self._kept: deque[int] = deque(maxlen=LATENCIES_KEPT)
         self._count = 0
+        self._summary: Latency | None = None
 
     def add(self, latency_ms: int) -> None:
         """Count one batch; a negative measurement, which only clocks explain, counts as 0."""
@@ -95,9 +101,19 @@ class Latencies:
         """Return last, median and 99th percentile, or ``None`` before the first batch."""
         if not self._kept:
             return None
-        ordered = sorted(self._kept)
-        last = len(ordered) - 1
-        return Latency(self._kept[-1], ordered[round(last * 0.5)], ordered[round(last * 0.99)], self._count)
+        if self._summary is None or self._summary.count != self._count:
+            ordered = sorted(self._kept)
+            last = len(ordered) - 1
+            median_ms, p99_ms = ordered[round(last * 0.5)], ordered[round(last * 0.99)]
+            self._summary = Latency(self._kept[-1], median_ms, p99_ms, self._count)
+        return self._summary
+
+
+class Estimate(NamedTuple):
+    """How far a peer's wall clock is ahead of this region's, in ms, and the round trip that it was taken over."""
+
+    skew_ms: int
+    round_trip_ms: int
 
 
 class Skew:
@@ -112,9 +128,23 @@ class Skew:
         """Learn from an answer: we asked at ``echo_ms`` by our clock, the peer waited ``held_ms`` by its own."""
         round_trip_ms = now_ms - echo_ms - held_ms
         if echo_ms and round_trip_ms >= 0:
-            self._samples.append((round_trip_ms, peer_now_ms + round_trip_ms // 2 - now_ms))
+            skew_ms = peer_now_ms + round_trip_ms // 2 - now_ms
+            if self._samples:
+                best_round_trip_ms, best_ms = min(self._samples)
+                if abs(skew_ms - best_ms) > (round_trip_ms + best_round_trip_ms) / 2 + _READING_MS:
+                    # Both cannot be true: one of the clocks has been set since.
+                    self._samples.clear()
+            self._samples.append((round_trip_ms, skew_ms))
 
     @property
     def ms(self) -> int:
         """The estimate; 0 before the first exchange."""
         return min(self._samples)[1] if self._samples else 0
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The estimate with the round trip that it was taken over; ``None`` before the first exchange."""
+        if not self._samples:
+            return None
+        round_trip_ms, skew_ms = min(self._samples)
+        return Estimate(skew_ms, round_trip_ms)

@@ -18,12 +18,14 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
-from region.engine import Engine, Work
+from region.engine import Engine
 from region.errors import AtollError, ReplicationError
 from region.events import Event
+from region.job import Work
 from region.model.change import LogRecord
 from region.randomness import Rng
 from replication.events import LinkFailed, LinkStateChanged
+from replication.fencing import Fence
 from replication.lag import LinkState
 from replication.membership import Membership
 from replication.message import Refuse, encode
@@ -61,6 +63,10 @@ class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_min_ms: int = 50
     backoff_max_ms: int = 1000
     """The wait before connecting again doubles from one to the other, shortened at random by up to a half."""
+    fence: Fence = "warn"
+    """What follows when this region's own clock is off from most peers': nothing, an event, or no writes as well."""
+    fence_ms: int = 1000
+    """From how far off."""
     position_ms: int = 1000
     """How often, at most, a cursor that moved without changes is saved."""
     disassociation_wait_ms: int = 60 * 60 * 1000
@@ -95,11 +101,19 @@ class Surroundings:
         self.region = settings.region
         self.silent: tuple[str, ...] = ()
         """The peers that have not been heard of for so long that they are to be detached."""
+        self.advanced: Callable[[], None] = _nothing
+        """Called when something of a peer was applied here, or is owed no more."""
+        self.safe_time: Callable[[], int] = _never
         self._reads: OrderedDict[tuple[int, int, int, int], list[LogRecord]] = OrderedDict()
 
     def now_ms(self) -> int:
         """Return this region's wall clock."""
         return self.engine.source.now_ms()
+
+    def table_name(self, uid: str) -> str:
+        """Return the name of a table, its uid where it is not known here."""
+        table = self.engine.catalogue.by_uid.get(uid)
+        return table.name if table is not None else uid
 
     def emit(self, event: Event) -> None:
         """Tell whoever listens to the region."""
@@ -151,6 +165,15 @@ class Surroundings:
         return records
 
 
+def _nothing() -> None:
+    """What is called as long as nobody waits."""
+
+
+def _never() -> int:
+    """Return the safe time of a region whose links are not put together yet."""
+    return 0
+
+
 class Bootstrapping(Protocol):
     """What an inlet tells the bootstrapper, and asks it."""
 
@@ -162,6 +185,9 @@ class Bootstrapping(Protocol):
 
     def fetching_from(self, peer: str) -> bool:
         """Whether pieces of a table are on their way from a peer."""
+
+    def owed_by(self, peer: str) -> dict[str, int]:
+        """Return the sequences after which a peer's changes of tables, by uid, are still to be fetched."""
 
 
 class StateTold:

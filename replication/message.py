@@ -139,8 +139,11 @@ class Batch(msgspec.Struct, array_like=True, tag=5, frozen=True):
 class Ack(msgspec.Struct, array_like=True, tag=6, frozen=True):
     """Sink to source, after every durable apply and at every tick: applied up to ``sequence``, and my clocks.
 
-    ``applied_ms`` and ``now_ms`` are the sink's wall clock when it last applied and now; ``echo_ms`` is the ``sent_ms``
-    of the last frame that carried one, received ``held_ms`` ago. ``state`` is the sink's state of the link.
+    ``applied_ms`` and ``now_ms`` are the sink's wall clock when it last applied and now; ``echo_ms`` is the
+    ``sent_ms`` of the last frame that carried one, received ``held_ms`` ago. ``state`` is the sink's state of the
+    link. ``owed``:
+    of these tables, by uid, the source's changes after a sequence are missing here, although they may lie before
+    ``sequence``. ``safe_hlc`` is the sink's safe time.
     """
 
     sequence: int
@@ -149,6 +152,8 @@ class Ack(msgspec.Struct, array_like=True, tag=6, frozen=True):
     echo_ms: int
     held_ms: int
     state: str
+    owed: dict[str, int] = {}
+    safe_hlc: int = 0
 
 
 class Heartbeat(msgspec.Struct, array_like=True, tag=7, frozen=True):
@@ -249,7 +254,29 @@ class FetchRefused(msgspec.Struct, array_like=True, tag=11, frozen=True):
     truncated: bool
 
 
-Frame = Subscribe | Welcome | Refuse | Catalogue | Batch | Ack | Heartbeat | Fetch | Snapshot | Records | FetchRefused
+class Holds(msgspec.Struct, array_like=True, tag=30, frozen=True):
+    """Source to sink: from here on I pass over my changes of these tables, and of no others, until the next of these.
+
+    The sink notes what it is owed of them before it acknowledges anything that comes later.
+    """
+
+    uids: list[str]
+
+
+Frame = (
+    Subscribe
+    | Welcome
+    | Refuse
+    | Catalogue
+    | Batch
+    | Ack
+    | Heartbeat
+    | Fetch
+    | Snapshot
+    | Records
+    | FetchRefused
+    | Holds
+)
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Any]] = msgspec.msgpack.Decoder(Frame)

@@ -20,7 +20,7 @@ Source: the project's design, section 4 (bootstrap, table changes).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -60,6 +60,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     items: int = 0
     vector: dict[str, Position] | None = None
     owed: dict[str, Position] = {}
+    holds: int = 0
+    """How often a pause has held the table back meanwhile: an answer from before a pause says too little."""
 
     @property
     def done(self) -> bool:
@@ -187,6 +189,22 @@ def _owe(
         return
     kept = {region: it for region, it in plan.owed.items() if region not in without and owed.get(region) != EVERYTHING}
     save(context, msgspec.structs.replace(plan, owed={**owed, **kept}))
+
+
+def hold(context: Context, uids: Iterable[str], peer: str) -> None:
+    """Note that a peer owes its changes of some tables from its cursor on: from here on they are passed over."""
+    cursor = context.reader.cursors().get(peer)
+    position = Position(cursor.epoch, cursor.sequence) if cursor is not None and cursor.epoch else BEGINNING
+    for uid in uids:
+        table = context.catalogue.by_uid.get(uid)
+        if table is None or table.record.dropped:
+            continue
+        plan = load(context.reader, uid)
+        if plan is None:
+            plan = Plan(uid=uid, name=table.name, creating=False, snapshot=False, hold_hlc=_safe_hlc(context))
+        # What a snapshot leaves out is counted when it is complete, and an older obligation says more than this one.
+        owed = plan.owed if plan.snapshot else {peer: position, **plan.owed}
+        save(context, msgspec.structs.replace(plan, owed=owed, holds=plan.holds + 1))
 
 
 def _safe_hlc(context: Context) -> int:

@@ -9,8 +9,8 @@ Invariants: one session at a time: a new one ends the old one and begins once th
 come meanwhile; only what is committed is read; memory is bounded by
 the window, and by :data:`FETCHES_MAX` questions at a time.
 
-Hazard: what is behind while the peer is away is counted by reading the log, a bounded piece each time someone asks;
-until the count has caught up it is too high, never too low.
+Hazard: what is behind while the peer is away is counted in the log (``replication.backlog``), a bounded piece each time
+someone asks; until the count has caught up it is too high, never too low.
 """
 
 from __future__ import annotations
@@ -22,34 +22,48 @@ from typing import Final
 
 from region.errors import ReplicationError
 from region.model import settings
-from region.model.change import ITEM, LogRecord
 from region.model.settings import Registers
 from region.model.table import Table
 from replication import donor, obligations
+from replication.backlog import Backlog
 from replication.events import Delivered
-from replication.lag import LIVE_WITHIN_MS, Latencies, LinkState, LinkStatus, Skew
+from replication.lag import LIVE_WITHIN_MS, Estimate, Latencies, LinkState, LinkStatus, Skew
 from replication.link import StateTold, Surroundings, reason, refuse, silence, together, wait
-from replication.message import Ack, Catalogue, Fetch, FetchRefused, Refuse, Subscribe, TableState, decode, encode
-from replication.pauses import FOREVER, OUT_OF
+from replication.message import (
+    Ack,
+    Catalogue,
+    Fetch,
+    FetchRefused,
+    Holds,
+    Refuse,
+    Subscribe,
+    TableState,
+    decode,
+    encode,
+)
+from replication.pauses import OUT_OF, left_s
 from replication.source import Source
 from replication.transport import Connection
 
 FETCHES_MAX: Final = 256
-COUNT_RECORDS: Final = 1000
 COMPARED_RECORDS: Final = 10_000
 """How far back from a subscriber's cursor a record is looked for that tells whether the log is still the same."""
-COUNT_BYTES: Final = 4 << 20
 
 
 class Outlet:
     """This region's changes on their way to one peer.
 
-    ``planned`` is called when merging a peer's registers may have left something to fetch, ``progressed`` when the peer
-    has come further.
+    ``backlog`` counts what is in this region's log. ``planned`` is called when merging a peer's registers may have left
+    something to fetch, ``progressed`` when the peer has come further.
     """
 
     def __init__(
-        self, surroundings: Surroundings, peer: str, planned: Callable[[], None], progressed: Callable[[], None]
+        self,
+        surroundings: Surroundings,
+        peer: str,
+        backlog: Backlog,
+        planned: Callable[[], None],
+        progressed: Callable[[], None],
     ) -> None:
         self.peer = peer
         self.told = StateTold(surroundings, surroundings.region, peer)
@@ -72,10 +86,17 @@ class Outlet:
         self._told: Mapping[str, Table] | None = None
         self._names: frozenset[str] | None = None
         self._tables_told: dict[str, Registers] = {}
-        self._backlog = _Backlog(self)
+        self._backlog = backlog
+        self._held: frozenset[str] = frozenset()
+        self._heard_ack = False
         self.acknowledged: int | None = None
+        """What the peer has acknowledged, ``None`` before it has said what else is ``owed``."""
         self.peer_now_ms = 0
         """The peer's wall clock at its last acknowledgement."""
+        self.peer_safe_hlc = 0
+        """The peer's safe time at its last acknowledgement."""
+        self.owed: dict[str, int] = {}
+        """Tables, by uid, of which the peer lacks changes after a sequence, although it has acknowledged more."""
         self.changes = self.connections = 0
 
     # A session.
@@ -93,7 +114,7 @@ class Outlet:
             sink=self.peer,
             epoch=engine.store.epoch,
             limits=self._settings.limits,
-            ships=self.is_member,
+            ships=self._ships,
             name_of=self._name_of,
             since=self._since,
             latencies=self._latencies,
@@ -128,10 +149,13 @@ class Outlet:
         self._idle.clear()
         self._source, self._connection = source, connection
         self._heard_at = asyncio.get_running_loop().time()
-        self.acknowledged = source.acknowledged
+        self._heard_ack = False
+        if self.acknowledged is not None:
+            self.acknowledged = min(self.acknowledged, source.acknowledged)
         self.connections += 1
         self._fetches.clear()
         self._told, self._names, self._tables_told = None, None, {}
+        self._held = frozenset()
         self._peer_state = ""
         self._look_at_pauses(source)
         self._refresh()
@@ -155,8 +179,8 @@ class Outlet:
     def _acknowledge(self, frame: Ack, source: Source) -> None:
         full = source.read() is None
         settled = source.ack(frame, self._around.now_ms())
-        self.acknowledged = source.acknowledged
-        self._peer_state = frame.state
+        self.acknowledged, self.owed, self._heard_ack = source.acknowledged, frame.owed, True
+        self._peer_state, self.peer_safe_hlc = frame.state, max(self.peer_safe_hlc, frame.safe_hlc)
         self.peer_now_ms = frame.now_ms
         if settled.records:
             self.changes += settled.records
@@ -172,6 +196,7 @@ class Outlet:
         pace = self._around.pace
         while True:
             await self._tell_tables(connection)
+            await self._tell_holds(connection)
             busy = False
             if self._fetches and not source.paused:
                 await connection.send(encode(await self._answer(self._fetches.popleft())))
@@ -230,9 +255,19 @@ class Outlet:
         if names is not None or states:
             await connection.send(encode(Catalogue(None if names is None else sorted(names), states)))
 
+    async def _tell_holds(self, connection: Connection) -> None:
+        """Say which tables' changes are passed over from here on, before any is."""
+        now = asyncio.get_running_loop().time()
+        held = frozenset(self._around.pauses.tables(OUT_OF, self.peer, now))
+        if held != self._held:
+            self._held = held
+            await connection.send(encode(Holds(sorted(held))))
+
     async def _answer(self, fetch: Fetch) -> donor.Answer:
         """Answer a fetch; first learn from it who the members are, so that from here on their changes are shipped."""
         engine = self._around.engine
+        if fetch.uid in self._held:
+            return FetchRefused(fetch.number, "replication of the table is paused", truncated=False)
         known = engine.catalogue.by_uid.get(fetch.uid)
         registers = obligations.counting(known, settings.decode(fetch.registers), self.peer)
         if not obligations.knows(known, registers, self._around.region):
@@ -255,6 +290,7 @@ class Outlet:
         """Look again at once: a pause came or went."""
         if self._source is not None:
             self._look_at_pauses(self._source)
+        self._wake.set()
         self._tick_now.set()
 
     @property
@@ -270,7 +306,7 @@ class Outlet:
     def caught_up(self, sequence: int) -> bool:
         """Whether the peer has everything for it up to a sequence of this region's log, durably."""
         source = self._source
-        if source is None:
+        if source is None or self.owed or not self._heard_ack:
             return False
         return source.acknowledged >= sequence or (source.position >= sequence and not source.in_flight_records)
 
@@ -278,6 +314,18 @@ class Outlet:
         """Whether the peer is a member of a table, as far as is known here."""
         table = self._around.engine.catalogue.by_uid.get(uid)
         return table is not None and obligations.is_member(table, self.peer)
+
+    def _ships(self, uid: str) -> bool:
+        return uid not in self._held and self.is_member(uid)
+
+    def durable_upto(self, uid: str) -> int:
+        """Return the sequence up to which the peer has this region's changes of a table, as far as is known here."""
+        return min(self.acknowledged or 0, self.owed.get(uid, self.acknowledged or 0))
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """How far the peer's clock is ahead, while it answers."""
+        return self._skew.estimate if self._source is not None else None
 
     def _name_of(self, uid: str) -> str:
         table = self._around.engine.catalogue.by_uid.get(uid)
@@ -305,17 +353,20 @@ class Outlet:
     def status(self) -> LinkStatus:
         """Return what this end knows of the link."""
         around, source = self._around, self._source
-        loop = asyncio.get_running_loop()
+        now = asyncio.get_running_loop().time()
         now_ms = around.now_ms()
         head = around.engine.store.log_head()
         acknowledged = self.acknowledged
-        if source is not None and source.caught_up and not source.paused:
+        if source is not None and source.caught_up and not source.paused and not self.owed:
             behind, oldest_ms = source.records_behind, source.oldest_ms
         elif acknowledged is not None:
-            behind, oldest_ms = self._backlog.count(acknowledged, head)
+            positions = {acknowledged, *self.owed.values()}
+            lacking = self._backlog.lacking(self.is_member, self.durable_upto, positions)
+            behind, oldest_ms = lacking.records, lacking.oldest_ms
         else:
             behind, oldest_ms = head, None
-        until = around.pauses.until(OUT_OF, self.peer, loop.time())
+        until = around.pauses.until(OUT_OF, self.peer, now)
+        held = around.pauses.tables(OUT_OF, self.peer, now)
         return LinkStatus(
             source=around.region,
             sink=self.peer,
@@ -328,42 +379,12 @@ class Outlet:
             oldest_unacknowledged_s=None if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000),
             latency=self._latencies.summary(),
             staleness_s=None if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000),
-            last_exchange_s=loop.time() - self._heard_at if self._heard_at is not None else None,
+            last_exchange_s=now - self._heard_at if self._heard_at is not None else None,
             skew_ms=self._skew.ms,
             changes=self.changes,
             conflicts=0,
             connections=self.connections,
             errors=self.told.errors,
-            paused_for_s=None if until is None or until == FOREVER else until - loop.time(),
+            paused_for_s=None if until is None else left_s(until, now),
+            paused_tables={around.table_name(uid): left_s(end, now) for uid, end in held.items()},
         )
-
-    def read_on(self, after: int) -> list[LogRecord]:
-        """Read a bounded piece of this region's own changes, for counting."""
-        store = self._around.engine.store
-        return store.read_log(after, limit=COUNT_RECORDS, bytes_max=COUNT_BYTES, origin=self._around.region)
-
-
-class _Backlog:
-    """How many changes a peer lacks, counted on from where the last count ended."""
-
-    def __init__(self, outlet: Outlet) -> None:
-        self._outlet = outlet
-        self._from = -1
-        self._upto = 0
-        self._count = 0
-        self._oldest_ms: int | None = None
-
-    def count(self, acknowledged: int, head: int) -> tuple[int, int | None]:
-        """Return the records for the peer after ``acknowledged``, and the commit time of the first of them."""
-        if acknowledged != self._from:
-            self._from = self._upto = acknowledged
-            self._count, self._oldest_ms = 0, None
-        if self._upto < head:
-            records = self._outlet.read_on(self._upto)
-            for record in records:
-                if record.kind != ITEM or self._outlet.is_member(record.table_uid):
-                    self._count += 1
-                    if self._oldest_ms is None:
-                        self._oldest_ms = record.version.hlc >> 16
-            self._upto = records[-1].sequence if records else head
-        return self._count + (head - self._upto if self._upto < head else 0), self._oldest_ms

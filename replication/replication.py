@@ -16,18 +16,23 @@ import asyncio
 from region.engine import Engine
 from region.errors import AtollError, ReplicationError
 from region.events import Committed, Event, TableChanged
+from region.operation.context import Context
 from region.randomness import Rng
+from replication.backlog import Backlog
 from replication.bootstrap import Bootstrapper
 from replication.departures import Departures
 from replication.detachment import Detachments
 from replication.events import LinkFailed
+from replication.exposure import Exposed, Exposure, Meter
+from replication.fencing import ClockWatch
+from replication.horizon import ReplicaHorizon
 from replication.inlet import Inlet
 from replication.lag import LinkStatus
 from replication.link import ReplicationSettings, Surroundings, ended, reason, refuse
 from replication.membership import Membership
 from replication.message import STRANGER, Refuse, Subscribe, decode
 from replication.outlet import Outlet
-from replication.pauses import FOREVER, Direction
+from replication.pauses import FOREVER, META, Direction
 from replication.tears import TearStatus
 from replication.transport import Connection, Listener, Transport
 
@@ -35,7 +40,8 @@ from replication.transport import Connection, Listener, Transport
 class Replication:
     """All links of one region. Everything belongs to the event loop's thread.
 
-    It makes itself the engine's fleet, so that operations know which regions there are.
+    It makes itself the engine's fleet, so that operations know which regions there are, and its horizon, so that
+    clients may wait for what other regions have written.
     """
 
     def __init__(self, engine: Engine, settings: ReplicationSettings, transport: Transport, rng: Rng) -> None:
@@ -49,17 +55,33 @@ class Replication:
         self._bootstrapper = Bootstrapper(self._around, self._inlets)
         self._departures = Departures(self._around, self._inlets, self._outlets)
         self._detachments = Detachments(self._around, self._inlets, self._outlets)
+        self._backlog = Backlog(engine.store, settings.region)
+        self._meter = Meter(engine, self._backlog, self._outlets)
+        self.clock_watch = ClockWatch(
+            settings.region, settings.fence, settings.fence_ms, engine.fence, self._around.emit
+        )
+        self._looked_at = 0.0
+        self._keeping: asyncio.Future[None] | None = None
         self._listener: Listener | None = None
         self._progress = asyncio.Event()
-        self._safe_hlc = 0
+        self._horizon = ReplicaHorizon(
+            engine, self._inlets, self._outlets, self._bootstrapper, lambda: self._detachments.absent
+        )
+        self._around.advanced = self._horizon.advanced
+        self._around.safe_time = self._horizon.safe_time
         self._unsubscribe = engine.events.subscribe(self._on_event)
         engine.fleet = self.membership
         engine.reading.fleet = self.membership
+        engine.horizon = self._horizon
         for peer, url in settings.peers.items():
             self._add(peer, url)
 
     async def start(self) -> int:
-        """Serve and connect; return the port that peers find this region at."""
+        """Serve and connect; return the port that peers find this region at. Pauses are as they were."""
+        loop = asyncio.get_running_loop()
+        self._around.pauses.restore(self._engine.store.meta(META) or "", loop.time(), self._around.now_ms())
+        for until in self._around.pauses.ends():
+            loop.call_at(until, self._poke)
         self._listener = await self._around.transport.serve(self.settings.host, self.settings.port, self._accept)
         for peer in self._inlets:
             self._connect(peer)
@@ -71,6 +93,7 @@ class Replication:
     async def stop(self) -> None:
         """End every link at once. What is not acknowledged follows after the next start."""
         self._unsubscribe()
+        self._horizon.close()
         await ended(list(self._tasks.values()))
         await self._bootstrapper.stop()
         await self._departures.stop()
@@ -101,6 +124,7 @@ class Replication:
     async def remove_peer(self, region: str) -> None:
         """Take a region out of the fleet. Its cursor is kept, should it come back."""
         self.membership.remove(region)
+        self._around.pauses.remove("both", region)
         outlet = self._outlets.pop(region, None)
         if outlet is not None:
             await outlet.close()
@@ -113,36 +137,59 @@ class Replication:
 
     # What an operator may do.
 
-    def pause(self, direction: Direction, peer: str | None = None, duration_s: float | None = None) -> None:
-        """Hold back changes into or out of this region, of one peer or all, for a time or until resumed.
+    def pause(
+        self,
+        direction: Direction,
+        peer: str | None = None,
+        duration_s: float | None = None,
+        table: str | None = None,
+    ) -> asyncio.Future[None]:
+        """Hold back changes into or out of this region, of one peer or all, of one table or all, for a time.
 
-        Nothing is lost: what was held back follows from the cursor. A pause does not survive a restart of the region.
+        Nothing is lost: what was held back follows afterwards. It takes effect at once; when the future is done, it is
+        kept for the next life of the region too.
 
         Raises:
-            ReplicationError: there is no such peer, or the duration is not positive.
+            ReplicationError: there is no such peer or table, or the duration is not positive.
         """
-        self._check(peer)
+        uid = self._checked(peer, table)
         if duration_s is not None and duration_s <= 0:
             raise ReplicationError(f"a pause of {duration_s:g} s is none")
         loop = asyncio.get_running_loop()
         until = FOREVER if duration_s is None else loop.time() + duration_s
-        self._around.pauses.add(direction, peer, until)
-        self._poke()
+        self._around.pauses.add(direction, peer, until, uid)
         if duration_s is not None:
             loop.call_at(until, self._poke)
+        return self._pauses_changed()
 
-    def resume(self, direction: Direction = "both", peer: str | None = None) -> None:
-        """End pauses, of one peer or all.
+    def resume(
+        self, direction: Direction = "both", peer: str | None = None, table: str | None = None
+    ) -> asyncio.Future[None]:
+        """End pauses, of one peer or all, of one table or all and each; the future is done when that is durable.
 
         Raises:
-            ReplicationError: there is no such peer.
+            ReplicationError: there is no such peer or table.
         """
-        self._check(peer)
-        self._around.pauses.remove(direction, peer)
+        self._around.pauses.remove(direction, peer, self._checked(peer, table))
+        return self._pauses_changed()
+
+    def _pauses_changed(self) -> asyncio.Future[None]:
+        """Let the links look, and keep the pauses, one after another."""
         self._poke()
+        now = asyncio.get_running_loop().time()
+        text = self._around.pauses.encode(now, self._around.now_ms())
+
+        def keep(context: Context) -> None:
+            context.transaction.save_meta(META, text)
+            context.written += 1
+
+        self._keeping = asyncio.ensure_future(self._around.durably(keep))
+        return self._keeping
 
     def force(self, peer: str) -> None:
         """Let a peer's parked changes pass, however far ahead their timestamps are; this region's clock follows them.
+
+        What comes later passes too while it is no further ahead (:mod:`replication.parking`).
 
         Raises:
             ReplicationError: there is no such peer.
@@ -167,14 +214,19 @@ class Replication:
         It never goes back while the region runs, and stands still while a table is being fetched. Regions that were
         detached from all that they shared with this one are not waited for.
         """
-        absent = self._detachments.absent
-        watermarks = [inlet.watermark for peer, inlet in self._inlets.items() if peer not in absent]
-        hlc = min([self._engine.watermark()[0], *watermarks])
-        hold_hlc = self._bootstrapper.hold_hlc
-        if hold_hlc is not None:
-            hlc = min(hlc, hold_hlc)
-        self._safe_hlc = max(self._safe_hlc, hlc)
-        return self._safe_hlc
+        return self._horizon.safe_time()
+
+    def safe_time_everywhere(self) -> int:
+        """Return the hlc up to which everything is applied in every region, as far as they have said."""
+        return self._horizon.everywhere()
+
+    def exposure(self) -> Exposure:
+        """Return which acknowledged writes of this region would be lost with it now, counted."""
+        return self._meter.measure()
+
+    def exposed(self, after: int, limit: int) -> tuple[list[Exposed], int | None]:
+        """List them; see :meth:`~replication.exposure.Meter.exposed`."""
+        return self._meter.exposed(after, limit)
 
     @property
     def fetching(self) -> bool:
@@ -192,7 +244,16 @@ class Replication:
 
     def _add(self, peer: str, url: str) -> None:
         self._inlets[peer] = Inlet(self._around, peer, url, self._bootstrapper)
-        self._outlets[peer] = Outlet(self._around, peer, self._bootstrapper.planned, self._progress.set)
+        self._outlets[peer] = Outlet(self._around, peer, self._backlog, self._bootstrapper.planned, self._progressed)
+
+    def _progressed(self) -> None:
+        """A peer has come further, or has at least been heard; now and then it is time to look at the clock."""
+        self._progress.set()
+        now = asyncio.get_running_loop().time()
+        if (now - self._looked_at) * 1000 >= self.settings.heartbeat_ms:
+            self._looked_at = now
+            estimates = [outlet.estimate for outlet in self._outlets.values()]
+            self.clock_watch.look([it for it in estimates if it is not None], len(self._outlets))
 
     def _connect(self, peer: str) -> None:
         self._tasks[peer] = asyncio.get_running_loop().create_task(self._inlets[peer].run())
@@ -200,6 +261,16 @@ class Replication:
     def _check(self, peer: str | None) -> None:
         if peer is not None and peer not in self._inlets:
             raise ReplicationError(f"{self.settings.region} has no peer {peer}")
+
+    def _checked(self, peer: str | None, table: str | None) -> str | None:
+        """Return the uid of a table of this region, ``None`` where none is named."""
+        self._check(peer)
+        if table is None:
+            return None
+        found = self._engine.catalogue.by_name.get(table)
+        if found is None:
+            raise ReplicationError(f"{self.settings.region} has no table {table}")
+        return found.uid
 
     def _poke(self) -> None:
         for inlet in self._inlets.values():

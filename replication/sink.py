@@ -17,7 +17,6 @@ Source: the project's design, sections 3 and 4.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from itertools import takewhile
 from typing import Final, NamedTuple
 
@@ -25,12 +24,11 @@ from region.errors import ReplicationError
 from region.model.change import Cursor
 from replication.lag import LIVE_WITHIN_MS, LinkState
 from replication.message import Ack, Batch, Heartbeat, Shipped, Subscribe, Welcome
+from replication.parking import Parking
 from replication.source import RECORD_OVERHEAD_BYTES
 
 QUEUE_SLACK_BYTES: Final = 16 << 20
 """How far a source may overrun the window: it looks at the window before a batch, not within."""
-
-AheadMs = Callable[[int], int]
 
 
 Place = tuple[str, bytes]
@@ -75,8 +73,8 @@ class _Queued(NamedTuple):
 class Sink:
     """One origin's stream as it arrives here, from one Subscribe to the end of its connection.
 
-    ``ahead_ms(hlc)`` says how far a timestamp is ahead of this region's wall clock, in milliseconds. ``whole_groups``:
-    what was written together is handed out together; otherwise every change of a group is work of its own.
+    ``parking`` judges how far timestamps are ahead of this region's wall clock. ``whole_groups``: what was written
+    together is handed out together; otherwise every change of a group is work of its own.
     """
 
     def __init__(
@@ -86,8 +84,7 @@ class Sink:
         origin: str,
         cursor: Cursor | None,
         window_bytes: int,
-        park_ms: int,
-        ahead_ms: AheadMs,
+        parking: Parking,
         whole_groups: bool = True,
     ) -> None:
         self.region = region
@@ -98,7 +95,6 @@ class Sink:
         self.watermark = self.cursor.watermark
         self.paused = False
         self.parked_ms = 0
-        self.forced_hlc = 0
         self.source_behind = 0
         self.source_oldest_ms = 0
         self.source_paused = False
@@ -109,8 +105,7 @@ class Sink:
         self._goal = (0, 0)
         self._welcomed = False
         self._window_bytes = window_bytes
-        self._park_ms = park_ms
-        self._ahead_ms = ahead_ms
+        self._parking = parking
         self._whole_groups = whole_groups
         self._queue: deque[_Queued] = deque()
         self._queued_bytes = 0
@@ -236,16 +231,20 @@ class Sink:
             self._queue.appendleft(first._replace(piece=first.piece._replace(changes=rest)))
         self.watermark = max(self.watermark, work.cursor.watermark)
         self._look_at_goal()
+        self._parking.passed(work.pieces[-1].changes[-1].hlc)
 
     def force(self) -> None:
         """Let what is queued now pass the park bound: an operator has decided so."""
-        for queued in self._queue:
-            self.forced_hlc = max(self.forced_hlc, queued.piece.changes[-1].hlc)
+        self._parking.force(*(queued.piece.changes[-1].hlc for queued in self._queue))
 
-    def ack(self, sequence: int, now_ms: int) -> Ack:
-        """Return the frame that says what is durable here; ``sequence`` is that of the saved cursor."""
+    def ack(self, sequence: int, now_ms: int, owed: dict[str, int] | None = None, safe_hlc: int = 0) -> Ack:
+        """Return the frame that says what is durable here; ``sequence`` is that of the saved cursor.
+
+        ``owed`` are the source's own changes, by table, that are missing here although they lie before the cursor;
+        ``safe_hlc`` is this region's safe time.
+        """
         held_ms = now_ms - self._echo_at_ms if self._echo_ms else 0
-        return Ack(sequence, self.applied_ms, now_ms, self._echo_ms, held_ms, self.state(now_ms))
+        return Ack(sequence, self.applied_ms, now_ms, self._echo_ms, held_ms, self.state(now_ms), owed or {}, safe_hlc)
 
     def state(self, now_ms: int) -> LinkState:
         """Return the state of a connected link, bootstrapping aside."""
@@ -261,9 +260,8 @@ class Sink:
 
     def judge(self, hlc: int) -> bool:
         """Whether a timestamp may be applied now; if not, ``parked_ms`` says how far it is over the bound."""
-        over_ms = 0 if hlc <= self.forced_hlc else self._ahead_ms(hlc) - self._park_ms
-        self.parked_ms = max(0, over_ms)
-        return over_ms <= 0
+        self.parked_ms = self._parking.excess_ms(hlc)
+        return not self.parked_ms
 
     def _clear(self, changes: list[Shipped]) -> int:
         """Return how many of the changes are within the park bound, whole groups; their timestamps rise."""

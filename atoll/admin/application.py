@@ -11,18 +11,31 @@ from atoll.admin.archive import Archive
 from atoll.admin.chaos import Chaos
 from atoll.admin.contents import Contents
 from atoll.admin.feed import Feed
+from atoll.admin.following import Following
 from atoll.admin.inspector import Inspector
 from atoll.admin.overview import Overview
 from atoll.admin.parts import Parts
+from atoll.admin.safety import Safety
 from atoll.admin.steering import Steering
 
 
 def application(parts: Parts) -> web.Application:
     """Return the application of one region: every room's paths."""
     made = web.Application(middlewares=[errors])
-    for room in (Overview(parts), Steering(parts), Contents(parts), Feed(parts), Inspector(parts), Archive(parts)):
+    following = Following(parts)
+    for room in (
+        Overview(parts),
+        Steering(parts),
+        Contents(parts),
+        Feed(parts),
+        Inspector(parts),
+        Archive(parts),
+        Safety(parts),
+        following,
+    ):
         made.add_routes(room.routes())
     made.add_routes(Chaos(parts).routes())
+    made.on_shutdown.append(following.stop)
     return made
 
 

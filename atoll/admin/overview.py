@@ -10,10 +10,22 @@ from aiohttp import web
 from atoll import __version__
 from atoll.admin.answers import answer
 from atoll.admin.parts import Parts
-from atoll.report import ClockReport, Health, LinkReport, Status, StoreReport, TableReport, TearReport
+from atoll.alarms import alarms
+from atoll.report import (
+    ClockReport,
+    Health,
+    LinkReport,
+    RiskReport,
+    RpoReport,
+    Status,
+    StoreReport,
+    TableReport,
+    TearReport,
+)
 from region.model.table import Table
 from region.operation.description import status_of
 from replication import LinkStatus
+from replication.backlog import Lacking
 
 
 class Overview:
@@ -53,8 +65,11 @@ class Overview:
 
 def status(parts: Parts) -> Status:
     """Return everything that a person asks first."""
-    config, engine = parts.config, parts.engine
+    config, engine, replication = parts.config, parts.engine, parts.replication
     store = engine.store
+    links = replication.links()
+    clock = clock_report(parts)
+    safe_hlc = replication.safe_time()
     return Status(
         region=config.region,
         state=parts.state(),
@@ -62,17 +77,51 @@ def status(parts: Parts) -> Status:
         pid=os.getpid(),
         addresses=parts.addresses,
         peers=parts.peers(),
-        tables=[_table_report(parts, table) for _, table in sorted(engine.catalogue.by_name.items())],
-        links=[link_report(link) for link in parts.replication.links()],
-        clock=ClockReport(wall_ms=engine.source.now_ms(), hlc=engine.clock.last, offset_ms=config.clock.offset_ms),
+        tables=[table_report(parts, table) for _, table in sorted(engine.catalogue.by_name.items())],
+        links=[link_report(link) for link in links],
+        clock=clock,
         store=StoreReport(
             durability=config.durability, epoch=store.epoch, log_head=store.log_head(), log_tail=store.log_tail()
         ),
         tears=[msgspec.convert(tear, TearReport, from_attributes=True) for tear in parts.replication.tears()],
+        safe_ms=safe_hlc >> 16 if safe_hlc else None,
+        staleness_ms=max(0, clock.wall_ms - (safe_hlc >> 16)) if safe_hlc else None,
+        rpo=rpo_report(parts),
+        alarms=alarms(config.region, links, replication.clock_watch),
+        conflicts=sum(link.conflicts for link in links),
     )
 
 
-def _table_report(parts: Parts, table: Table) -> TableReport:
+def clock_report(parts: Parts) -> ClockReport:
+    """Return the region's clock, and what it thinks of it."""
+    watch = parts.replication.clock_watch
+    return ClockReport(
+        wall_ms=parts.engine.source.now_ms(),
+        hlc=parts.engine.clock.last,
+        offset_ms=parts.config.clock.offset_ms,
+        off_ms=watch.off_ms,
+        refusing=watch.refusing,
+    )
+
+
+def rpo_report(parts: Parts) -> RpoReport:
+    """Return which acknowledged writes would be lost with the region now."""
+    exposure = parts.replication.exposure()
+    now_ms = parts.engine.source.now_ms()
+
+    def risk(lacking: Lacking) -> RiskReport:
+        oldest_s = None if lacking.oldest_ms is None else max(0, now_ms - lacking.oldest_ms) / 1000
+        return RiskReport(records=lacking.records, bytes=lacking.bytes, oldest_s=oldest_s, exact=lacking.exact)
+
+    return RpoReport(
+        nowhere_else=risk(exposure.nowhere_else),
+        not_everywhere=risk(exposure.not_everywhere),
+        unheard=list(exposure.unheard),
+    )
+
+
+def table_report(parts: Parts, table: Table) -> TableReport:
+    """Return a table as it is reported."""
     items, size_bytes = parts.engine.store.statistics(table, None)
     return TableReport(
         name=table.name,

@@ -12,6 +12,7 @@ from atoll.report import Addresses
 from region.archive.archivist import Archivist
 from region.engine import Engine
 from region.model.table import Table
+from region.wire.statistics import EndpointStatistics
 from replication import Replication
 
 
@@ -24,6 +25,7 @@ class Parts(NamedTuple):
     replication: Replication
     metrics: Metrics
     archivist: Archivist
+    statistics: EndpointStatistics
     state: Callable[[], str]
 
     def peers(self) -> list[str]:

@@ -32,8 +32,10 @@ VERBS: Final = {
     "lag": "Show how far each link is behind.",
     "inspect": "Show one item in all regions side by side, now or at a moment, and its history.",
     "conflicts": "Show what was lost to concurrent writes, in all regions together.",
-    "pause": "Pause replication of a region or of a link.",
+    "wait": "Wait until replicas are equal, or until a region has caught up with a session.",
+    "rpo": "Show which acknowledged writes would be lost if a region died now.",
     "dashboard": "Serve the live page of a cluster.",
+    "pause": "Pause replication of a region, of a link, or of a table there.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",
     "sim": "Simulate fleets under faults, by seed, and judge every run by all invariants.",
     "resume": "End pauses; what waited is delivered.",
@@ -45,6 +47,7 @@ VERBS: Final = {
     "restore": "Make a new table of a backup, or of the past of a table.",
     "export": "Write a table, or what changed in it, into a bucket.",
     "import": "Make a new table of what is in a bucket.",
+    "force": "Let changes pass that are parked because their clock is too far ahead.",
 }
 
 

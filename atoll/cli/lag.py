@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
 from atoll.cli import options, status
-from atoll.report import LIVE, UNREACHABLE, LinkReport, Status
+from atoll.report import LIVE, PARKED, UNREACHABLE, Alarm, LinkReport, Status
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
 _WIDE: Final = 120
-_COLOURS: Final = {LIVE: "green", "parked": "red", UNREACHABLE: "red", "needs resynchronisation": "red"}
+_COLOURS: Final = {LIVE: "green", PARKED: "red", UNREACHABLE: "red", "needs resynchronisation": "red"}
 _WORSE_IF_GREATER: Final = (
     "head",
     "records_behind",
@@ -50,17 +50,27 @@ def command(watch: bool, every_ms: int, cluster: str | None, as_json: bool) -> N
             if not watch:
                 return
             time.sleep(every_ms / 1000)
+    console = options.console()
+
+    def shown() -> Group:
+        statuses = status.ask(clients)
+        return render(links(statuses), console.width, alarms(statuses))
+
     if not watch:
-        console = options.console()
-        console.print(render(links(status.ask(clients)), console.width))
+        console.print(shown())
         return
     from rich.live import Live  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
 
-    console = options.console()
-    with Live(render(links(status.ask(clients)), console.width), console=console, auto_refresh=False) as live:
+    with Live(shown(), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(every_ms / 1000)
-            live.update(render(links(status.ask(clients)), console.width), refresh=True)
+            live.update(shown(), refresh=True)
+
+
+def alarms(statuses: Mapping[str, Status | None]) -> list[Alarm]:
+    """Return what waits for a person, in all regions together; a link's two ends may both say so."""
+    found = {(alarm.kind, alarm.subject): alarm for each in statuses.values() if each for alarm in each.alarms}
+    return [alarm for _, alarm in sorted(found.items())]
 
 
 def links(statuses: Mapping[str, Status | None]) -> list[LinkReport]:
@@ -82,7 +92,11 @@ def _worse(views: list[LinkReport], down: set[str]) -> LinkReport:
         numbers = {name: _greater(getattr(first, name), getattr(other, name)) for name in _WORSE_IF_GREATER}
         shown = other if first.state == LIVE else first
         first = msgspec.structs.replace(
-            shown, latency=first.latency or other.latency, sequence=min(first.sequence, other.sequence), **numbers
+            shown,
+            latency=first.latency or other.latency,
+            sequence=min(first.sequence, other.sequence),
+            paused_tables={**first.paused_tables, **other.paused_tables},
+            **numbers,
         )
     for region in sorted(down & {first.source, first.sink}):
         return msgspec.structs.replace(first, state=UNREACHABLE, detail=f"{region} does not answer")
@@ -93,23 +107,29 @@ def _greater(left: float | None, right: float | None) -> float | None:
     return max((number for number in (left, right) if number is not None), default=None)
 
 
-def render(reports: list[LinkReport], width: int) -> Group:
+def render(reports: list[LinkReport], width: int, raised: Sequence[Alarm] = ()) -> Group:
     """Return the table; on a narrow terminal what is said of a link comes below, so that no number is cut off."""
     from rich.console import Group  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
 
     notes = {f"{link.source}->{link.sink}": _note(link) for link in reports}
+    told = [f"[red]{alarm.kind}[/red] {alarm.message} {alarm.remedy}" for alarm in raised]
     if width >= _WIDE:
-        return Group(_table(reports, notes))
+        return Group(_table(reports, notes), *told)
     below = [f"{name}: {note}" for name, note in notes.items() if note]
-    return Group(_table(reports, {}, gap=1), *below)
+    return Group(_table(reports, {}, gap=1), *below, *told)
 
 
 def _note(link: LinkReport) -> str:
-    if link.state == LIVE:
-        return ""
-    if link.state == UNREACHABLE or link.paused_for_s is None:
-        return link.detail
-    return f"for {span(link.paused_for_s)} more"
+    notes = [f"{table} paused{_left(left_s)}" for table, left_s in sorted(link.paused_tables.items())]
+    if link.state not in (LIVE, UNREACHABLE) and link.paused_for_s is not None:
+        notes.insert(0, _left(link.paused_for_s).strip())
+    elif link.state != LIVE and link.detail:
+        notes.insert(0, link.detail)
+    return "; ".join(notes)
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f" for {span(seconds)} more"
 
 
 def _table(reports: list[LinkReport], notes: Mapping[str, str], gap: int = 2) -> Table:

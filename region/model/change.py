@@ -159,6 +159,21 @@ class PastChange(NamedTuple):
     size: int
 
 
+class Tally(NamedTuple):
+    """How many item records of one table lie in a range of the log, their bytes, and the timestamp of the first.
+
+    The bytes are those of the items as DynamoDB counts them; a deletion counts its key.
+    """
+
+    records: int
+    bytes: int
+    first_hlc: int
+
+    def plus(self, later: Tally) -> Tally:
+        """Return the tally of this range and of one that follows it."""
+        return Tally(self.records + later.records, self.bytes + later.bytes, self.first_hlc)
+
+
 class Conflict(NamedTuple):
     """A write that lost to a concurrent one, with all that is needed to explain or repair it.
 

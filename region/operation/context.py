@@ -147,6 +147,7 @@ class Context:
         "events",
         "fleet",
         "now_ms",
+        "own_hlc",
         "reader",
         "request_id",
         "rng",
@@ -177,6 +178,8 @@ class Context:
         self.catalogue = catalogue
         self.reader = reader
         self.request_id: str | None = None
+        self.own_hlc = 0
+        """The timestamp of the last item written here."""
         self.written = 0
         self.events: list[Event] = []
         """What is to be told once the transaction is durable."""
@@ -255,6 +258,7 @@ class Context:
             self.before_write(table, old_item, item)
         incumbent_version = incumbent.version if incumbent else None
         hlc = self.clock.now() if incumbent_version is None else self.clock.after(incumbent_version.hlc)
+        self.own_hlc = hlc
         version = succeed(incumbent_version, hlc, self.settings.region)
         self.transaction.put(
             Change(

@@ -34,6 +34,10 @@ LAST_HLC: Final = (
 READ_TABLE: Final = (
     f"{_SELECT} AND sequence <= ? AND table_id = ? AND kind = {ITEM} AND origin = ? ORDER BY sequence LIMIT ?"
 )
+TALLY: Final = (
+    "SELECT table_id, max(sequence), count(*), sum(CASE size WHEN 0 THEN length(key) ELSE size END), min(hlc) FROM log "
+    f"WHERE sequence > ? AND sequence <= ? AND kind = {ITEM} AND origin = ? GROUP BY table_id"
+)
 READ_CHANGES: Final = (
     f"{_SELECT} AND sequence <= ? AND table_id = ? AND effect <> {UNCHANGED} "
     f"AND substr(key, 1, {HASH_BYTES}) BETWEEN ? AND ? ORDER BY sequence LIMIT ?"

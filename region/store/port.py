@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, PastChange, StoredItem
+from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, PastChange, StoredItem, Tally
 from region.model.client_token import ClientToken
 from region.model.job import ArchiveFile, Job
 from region.model.settings import Registers
@@ -116,6 +116,9 @@ class Reader(Protocol):
 
     def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
         """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
+
+    def tally_log(self, after: int, upto: int, *, origin: str) -> dict[str, Tally]:
+        """Return how many item records of one origin lie in ``after < sequence <= upto``, by the uid of their table."""
 
     def read_changes(
         self, table_uid: str, after: int, upto: int, *, hashes: tuple[bytes, bytes], limit: int, bytes_max: int

@@ -17,7 +17,7 @@ from typing import Any
 
 import apsw
 
-from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem
+from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem, Tally
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
 from region.store import codec, feed, log
@@ -135,6 +135,13 @@ class SqliteReader:
             part = (max(after, stretch.after), min(upto, stretch.upto), stretch.number, origin, limit - len(records))
             records += [log.record_of(row, identities) for row in self._execute(log.READ_TABLE, part)]
         return records
+
+    @reading("counting in the change log")
+    def tally_log(self, after: int, upto: int, *, origin: str) -> dict[str, Tally]:
+        """Return how many item records of one origin lie in ``after < sequence <= upto``, by the uid of their table."""
+        uid = self._state.identities.uid
+        rows = self._execute(log.TALLY, (after, upto, origin))
+        return {uid(number, last): Tally(records, size, first) for number, last, records, size, first in rows}
 
     @reading("reading the change log")
     def read_changes(

@@ -26,7 +26,7 @@ from typing import Final, Literal
 import apsw
 
 from region.errors import DefectError, require
-from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem
+from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem, Tally
 from region.model.table import Index, Table, TableRecord
 from region.randomness import Rng
 from region.store import opening
@@ -244,6 +244,10 @@ class SqliteStore:
     def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
         """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
         return self._reader().read_table_log(table_uid, after, upto, limit=limit, origin=origin)
+
+    def tally_log(self, after: int, upto: int, *, origin: str) -> dict[str, Tally]:
+        """Return how many item records of one origin lie in ``after < sequence <= upto``, by the uid of their table."""
+        return self._reader().tally_log(after, upto, origin=origin)
 
     def read_changes(
         self, table_uid: str, after: int, upto: int, *, hashes: tuple[bytes, bytes], limit: int, bytes_max: int

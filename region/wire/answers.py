@@ -28,12 +28,13 @@ COMPRESSED_BYTES_MIN: Final = 4096
 
 CORS: Final = (
     "Access-Control-Allow-Origin: *\r\n"
-    "Access-Control-Expose-Headers: x-amzn-RequestId,x-amzn-ErrorType,x-amz-crc32,Date\r\n"
+    "Access-Control-Expose-Headers: x-amzn-RequestId,x-amzn-ErrorType,x-amz-crc32,Date,"
+    "x-atoll-session,x-atoll-staleness-ms\r\n"
 )
 PREFLIGHT: Final = (
     "Access-Control-Allow-Methods: GET,HEAD,OPTIONS,POST\r\n"
     "Access-Control-Allow-Headers: *,authorization,content-encoding,content-type,x-amz-content-sha256,x-amz-date,"
-    "x-amz-security-token,x-amz-target,x-amz-user-agent,amz-sdk-invocation-id,amz-sdk-request\r\n"
+    "x-amz-security-token,x-amz-target,x-amz-user-agent,amz-sdk-invocation-id,amz-sdk-request,x-atoll-session\r\n"
     "Access-Control-Allow-Private-Network: true\r\n"
     "Access-Control-Max-Age: 172800\r\n"
 )

@@ -15,13 +15,16 @@ Source: DynamoDB low-level API; the project's design, sections 2 and 5.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
 from clock import PhysicalClock
-from region.engine import INTERNAL_ERROR, Done
+from region.engine import INTERNAL_ERROR
 from region.errors import AtollError, DynamoError, InternalServerError, UnknownOperationError
+from region.horizon import Horizon
+from region.job import Done
 from region.model.values import MalformedValueError
 from region.operation import OPERATIONS, Operation
 from region.randomness import Rng
@@ -30,6 +33,7 @@ from region.wire.explanation import explain
 from region.wire.identity import identify
 from region.wire.overrides import input_shape
 from region.wire.service_model import OperationSpec
+from region.wire.session import HEADER, Sessions
 from region.wire.signature import Verifier
 from region.wire.statistics import SUCCESS, EndpointStatistics, OperationStatistics
 from region.wire.validation import Check, compile_check
@@ -44,6 +48,9 @@ JSON_TYPES: Final = frozenset((JSON_TYPE, b"application/json"))
 """The content types that the service reads; to any other it answers as to an unknown page."""
 
 
+SESSION: Final = HEADER.encode()
+
+
 class Door(Protocol):
     """What the wire needs of an engine."""
 
@@ -54,13 +61,16 @@ class Door(Protocol):
 class Route:
     """Where the requests of one target go."""
 
-    __slots__ = ("check", "operation", "shape", "statistics")
+    __slots__ = ("check", "marks", "operation", "shape", "statistics")
 
-    def __init__(self, spec: OperationSpec, operation: Operation, statistics: OperationStatistics) -> None:
+    def __init__(
+        self, spec: OperationSpec, operation: Operation, statistics: OperationStatistics, sessions: Sessions | None
+    ) -> None:
         self.shape = input_shape(spec)
         self.operation = operation
         self.statistics = statistics
         self.check: Check = self._first_check
+        self.marks = 0 if sessions is None else sessions.always if operation.writes is False else sessions.writes
 
     def _first_check(self, value: Any) -> bool:
         """Compile the operation's fast check at its first request, and put it in the place of this one."""
@@ -79,7 +89,9 @@ class Dispatcher:
         statistics: EndpointStatistics,
         rng: Rng,
         source: PhysicalClock,
+        horizon: Horizon | None = None,
     ) -> None:
+        self.sessions = Sessions(horizon, settings, source) if horizon is not None else None
         self.answers = answers.Answers(rng, source)
         self.statistics = statistics
         self.time = source.monotonic
@@ -89,7 +101,7 @@ class Dispatcher:
         self._verifier = Verifier(settings.access_keys) if settings.access_keys else None
         self._health = f"healthy: dynamodb.{settings.region}.amazonaws.com ".encode()
         self._routes: dict[bytes | None, Route] = {
-            target.encode(): Route(spec, OPERATIONS[spec.name], statistics.operations[spec.name])
+            target.encode(): Route(spec, OPERATIONS[spec.name], statistics.operations[spec.name], self.sessions)
             for target, spec in service_model.load().items()
             if spec.name in OPERATIONS
         }
@@ -109,6 +121,7 @@ class Dispatcher:
                 if route is None:
                     return
             exchange.route = route
+            exchange.marks = route.marks
             if self._verifier is None:
                 exchange.identity = identify(headers, exchange.query)
             else:
@@ -121,7 +134,11 @@ class Dispatcher:
             if not route.check(request):
                 exchange.explained = True
                 request = explain(route.shape, request)
-            self._door.submit(route.operation, request, exchange.request_id, exchange.done)
+            if SESSION in headers and self.sessions is not None:
+                submit = partial(self._door.submit, route.operation, request, exchange.request_id, exchange.done)
+                self.sessions.admit(exchange, headers[SESSION], request, submit)
+            else:
+                self._door.submit(route.operation, request, exchange.request_id, exchange.done)
         except DynamoError as error:
             exchange.fail(error)
         except Exception as defect:

@@ -18,6 +18,7 @@ from typing import Final
 
 from clock import PhysicalClock
 from region.errors import OperatingError
+from region.horizon import Horizon
 from region.operation import OPERATIONS
 from region.randomness import Rng
 from region.wire.dispatch import Dispatcher, Door
@@ -30,13 +31,26 @@ LISTEN_BACKLOG: Final = 1024
 
 
 class Endpoint:
-    """A region's DynamoDB endpoint. Make one, :meth:`start` it, :meth:`stop` it once."""
+    """A region's DynamoDB endpoint. Make one, :meth:`start` it, :meth:`stop` it once.
 
-    def __init__(self, engine: Door, settings: EndpointSettings, *, rng: Rng, source: PhysicalClock) -> None:
+    Without a horizon it knows no sessions.
+    """
+
+    def __init__(
+        self,
+        engine: Door,
+        settings: EndpointSettings,
+        *,
+        rng: Rng,
+        source: PhysicalClock,
+        horizon: Horizon | None = None,
+    ) -> None:
         self.settings = settings
         self.statistics = EndpointStatistics(tuple(OPERATIONS))
         self.ticks = 0
-        self.dispatcher = Dispatcher(engine, settings, statistics=self.statistics, rng=rng, source=source)
+        self.dispatcher = Dispatcher(
+            engine, settings, statistics=self.statistics, rng=rng, source=source, horizon=horizon
+        )
         self._connections: set[Connection] = set()
         self._ready: list[Connection] = []
         self._server: asyncio.Server | None = None

@@ -16,7 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from region.errors import DynamoError
+from region.model.session import NOTHING, Token
 from region.wire import codec
+from region.wire.session import ASKED
 from region.wire.statistics import SUCCESS
 
 if TYPE_CHECKING:
@@ -44,11 +46,13 @@ class Exchange:
         "extra",
         "headers",
         "identity",
+        "marks",
         "method",
         "path",
         "query",
         "request_id",
         "route",
+        "session",
         "started_s",
         "url",
     )
@@ -76,6 +80,9 @@ class Exchange:
         self.identity: Identity | None = None
         self.route: Route | None = None
         self.explained = False
+        self.marks = 0
+        """What the answer tells beside the response; see ``region.wire.session``."""
+        self.session: Token = NOTHING
         self.started_s = 0.0
 
     def done(self, response: Any, error: AtollError | None) -> None:
@@ -86,6 +93,8 @@ class Exchange:
                 return
             body = codec.encode(response)
             answers = self.dispatcher.answers
+            if self.marks and self.dispatcher.sessions is not None:
+                self.extra += self.dispatcher.sessions.header(self)
             if b"accept-encoding" in self.headers and b"gzip" in self.headers[b"accept-encoding"]:
                 answer = answers.compressed(self.request_id, body, self.extra)
             else:
@@ -96,7 +105,9 @@ class Exchange:
             self.finish(answer, SUCCESS)
 
     def fail(self, error: DynamoError) -> None:
-        """Answer with an error."""
+        """Answer with an error; it tells a session as much as a success would."""
+        if self.marks & ASKED and self.dispatcher.sessions is not None:
+            self.extra += self.dispatcher.sessions.header(self)
         answer = self.dispatcher.answers.failure(self.request_id, error, self.extra)
         self.finish(answer, error.name)
 

@@ -35,5 +35,11 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a whole request may take to arrive."""
     write_timeout_s: int = 60
     """How long a client may leave its answers unread."""
+    tokens: bool = True
+    """Whether every answer to a write carries a session token; one to a request that presents a token always does."""
+    session_wait_ms: int = 5000
+    """How long a request that presents a session token waits for this region to catch up with it."""
+    staleness: bool = False
+    """Whether every answer says how old this region's view of the others may be."""
     stop_timeout_s: float = 5.0
     """How long a stop waits for the requests under way."""

@@ -26,17 +26,21 @@ def target(cluster: Cluster) -> tuple[str, str]:
 def test_version_and_help_need_no_cluster(run: Run) -> None:
     assert run("--version").stdout == f"atoll {__version__}\n"
     text = run("--help").stdout
-    assert all(verb in text for verb in ("demo", "start", "status", "lag", "pause", "resume"))
+    assert all(verb in text for verb in ("demo", "start", "status", "lag", "pause", "resume", "force"))
 
 
-@pytest.mark.parametrize("verb", ["demo", "start", "status", "lag", "pause", "resume", "workload"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "start", "status", "lag", "pause", "resume", "workload", "force", "wait", "rpo"]
+)
 def test_every_verb_explains_itself(run: Run, verb: str) -> None:
     answer = run(verb, "--help")
     assert answer.returncode == 0
     assert f"Usage: atoll {verb}" in answer.stdout
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("pause",), ("pause", "a->a"), ("lag", "--every", "soon")])
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("pause",), ("pause", "a->a"), ("lag", "--every", "soon"), ("force", "us-east-1")]
+)
 def test_wrong_usage_ends_with_2(run: Run, arguments: tuple[str, ...]) -> None:
     answer = run(*arguments)
     assert answer.returncode == 2
@@ -115,6 +119,12 @@ def test_a_region_is_paused_in_one_direction_or_in_both(cluster: Cluster, run: R
     assert paused("--in") == into
     assert paused("--out") == out_of
     assert paused() == paused("--in", "--out") == sorted(into + out_of)
+
+
+def test_a_link_is_forced(cluster: Cluster, run: Run) -> None:
+    assert run("force", "us-east-1:eu-west-1", *target(cluster)).stdout == "forced us-east-1->eu-west-1\n"
+    answer = run("force", "us-east-1->eu-west-1", "--json", *target(cluster))
+    assert json.loads(answer.stdout) == {"forced": ["us-east-1->eu-west-1"]}
 
 
 def test_an_unknown_region_ends_with_2_and_names_those_there_are(cluster: Cluster, run: Run) -> None:

@@ -85,11 +85,14 @@ def test_a_dump_has_every_item_and_tombstone_and_the_digest_follows_it(cluster: 
         ("GET", "/conflicts?after=x", "", "", 400, "after must be a whole number, 0 or more, not 'x'."),
         ("GET", "/conflicts?limit=-1", "", "", 400, "limit must be a whole number, 0 or more, not '-1'."),
         ("POST", "/pause", "{}", "text/plain", 400, "The content type must be application/json."),
-        ("POST", "/pause", "{", "application/json", 400, "The body must be JSON with peer, direction and for_ms"),
+        ("POST", "/pause", "{", "application/json", 400, "The body must be JSON with peer, direction, table and"),
         ("POST", "/pause", '{"four_ms": 1}', "application/json", 400, "The body must be JSON with peer, direction"),
         ("POST", "/pause", '{"direction": "up"}', "application/json", 400, "The body must be JSON with peer"),
         ("POST", "/pause", '{"for_ms": 0}', "application/json", 400, "for_ms must be greater than 0."),
         ("POST", "/pause", '{"peer": "nowhere"}', "application/json", 404, "nowhere is no peer of us-east-1"),
+        ("POST", "/pause", '{"table": "nowhere"}', "application/json", 404, "There is no table nowhere in us-east-1."),
+        ("POST", "/force", '{"peer": "nowhere"}', "application/json", 404, "nowhere is no peer of us-east-1"),
+        ("POST", "/force", "{}", "application/json", 400, "The body must be JSON with a peer."),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(

@@ -48,6 +48,13 @@ PROMISES = {
         "On record: eu-west-1 won over us-east-1 by ",
         "lost: {'left': {'N': '7'}, 'sku': {'S': 'coconut'}}",
     ],
+    "read_your_writes.py": [
+        "Read 100 writes in the other region at once: 0 were stale.",
+        "The token that made it so: 1;",
+        "Paused: eu-west-1 answers ServiceUnavailable to this session.",
+        "Without the session it answers what it has: 1 left.",
+        "Healed: 0 left.",
+    ],
 }
 
 

@@ -12,6 +12,8 @@
 ``rows [REGION…]``             print all items and tombstones, with time and origin; regions that agree together
 ``cut A->B``, ``cut A``        cut a link, or everything to and from a region; ``heal`` mends everything
 ``pause A->B``, ``resume``     hold back a link; end all pauses
+``force A->B``                 let pass what B has parked of A
+``risk REGION [N M]``          print how many of its writes would be lost with it; wait until it is N and M
 ``advance MS``                 move the wall clock of all regions
 ``skew REGION MS``             set one region's clock off
 ``converge [REGION…]``         wait until everything is everywhere, and all replicas are equal
@@ -249,6 +251,26 @@ async def _resume(stage: Stage, arguments: list[str]) -> list[str]:
     for region in stage.fleet.regions.values():
         region.replication.resume()
     return []
+
+
+@command("force")
+async def _force(stage: Stage, arguments: list[str]) -> list[str]:
+    source, sink = ends(arguments[0])
+    stage.region(sink).replication.force(source)
+    return []
+
+
+@command("risk")
+async def _risk(stage: Stage, arguments: list[str]) -> list[str]:
+    name, *wanted = arguments
+
+    def counted() -> list[str]:
+        exposure = stage.region(name).replication.exposure()
+        return [str(exposure.nowhere_else.records), str(exposure.not_everywhere.records)]
+
+    await eventually(lambda: not wanted or counted() == wanted, f"at risk in {name}: {wanted}")
+    nowhere_else, not_everywhere = counted()
+    return [f"{nowhere_else} nowhere else, {not_everywhere} not everywhere"]
 
 
 @command("advance")

@@ -68,3 +68,22 @@ async def test_a_snapshot_from_the_future_is_parked_too(fleet: Fleet) -> None:
     here.advance(TEN_MINUTES_MS)
     await fleet.active("songs", EAST, WEST)
     await fleet.converged()
+
+
+async def test_a_forced_link_takes_what_comes_later_from_a_clock_that_is_as_far_ahead(fleet: Fleet) -> None:
+    here, there = ManualClock(START_MS), ManualClock(START_MS)
+    east = await fleet.add(EAST, source=here)
+    west = await fleet.add(WEST, source=there)
+    await fleet.global_table(EAST, WEST)
+    there.advance(TEN_MINUTES_MS)
+    await west.put("a", by=WEST)
+    await eventually(lambda: east.link(WEST, EAST).state is LinkState.PARKED, "east parks the link")
+    east.replication.force(WEST)
+    await eventually(lambda: fleet.equal(EAST, WEST), "what was parked is applied")
+    here.advance(60_000)
+    there.advance(60_000)
+    await west.put("b", by=WEST)
+    await eventually(lambda: fleet.equal(EAST, WEST), "what comes later passes too")
+    there.advance(TEN_MINUTES_MS)
+    await west.put("c", by=WEST)
+    await eventually(lambda: east.link(WEST, EAST).state is LinkState.PARKED, "further ahead than that is parked")

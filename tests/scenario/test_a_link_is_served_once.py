@@ -10,6 +10,7 @@ from weather import Cut
 
 from region.errors import ReplicationError
 from replication import LinkState
+from replication.backlog import Backlog
 from replication.link import Backoff, ReplicationSettings, Surroundings
 from replication.membership import Membership
 from replication.message import Frame, Subscribe, Welcome, decode
@@ -46,7 +47,7 @@ async def test_of_two_that_come_while_an_old_connection_ends_the_newer_one_is_se
     east = await fleet.add(EAST)
     settings = ReplicationSettings(region=EAST)
     around = Surroundings(east.engine, settings, east.transport, east.rng, Membership(EAST, [WEST]))
-    outlet = Outlet(around, WEST, lambda: None, lambda: None)
+    outlet = Outlet(around, WEST, Backlog(east.store, EAST), lambda: None, lambda: None)
     subscribe = Subscribe(WEST, EAST, "", 0, 1 << 20)
     old, second, third = Slow(), Slow(), Slow()
     sessions = []

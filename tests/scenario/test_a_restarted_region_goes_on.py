@@ -39,6 +39,8 @@ async def test_a_bootstrap_goes_on_after_a_restart_where_it_was(fleet: Fleet, tm
     )
     west.replication.pause("in")
     west = await fleet.replace(WEST, tmp_path / "west")
+    await eventually(lambda: west.link(EAST, WEST).state is LinkState.PAUSED, "it is paused as before")
+    west.replication.resume()
     await fleet.active(TABLE, EAST, WEST)
     await fleet.converged()
     assert len(west.rows() or ()) == 200

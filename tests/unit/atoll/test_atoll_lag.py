@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from atoll.cli import lag
-from atoll.report import Addresses, ClockReport, LatencyReport, LinkReport, Status, StoreReport
+from atoll.report import Addresses, Alarm, ClockReport, LatencyReport, LinkReport, Status, StoreReport
 from replication.lag import Latency, LinkStatus
 
 
@@ -117,3 +117,19 @@ def test_on_a_narrow_terminal_no_number_is_cut_off(capsys: pytest.CaptureFixture
 
 def shown(reports: list[LinkReport], width: int) -> None:
     Console(width=width).print(lag.render(reports, width))
+
+
+def test_alarms_stand_below_the_table_once_each_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    alarm = Alarm(kind="parked", subject="a->b", message="Changes of a wait at b.", remedy="Set the clock of a right.")
+    one, other = status("a", link("a", state="parked")), status("b", link("b", state="parked"))
+    one.alarms, other.alarms = [alarm], [alarm]
+    raised = lag.alarms({"a": one, "b": other, "c": None})
+    assert raised == [alarm]
+    Console(width=160).print(lag.render([link("a", state="parked")], 160, raised))
+    assert "parked Changes of a wait at b. Set the clock of a right." in capsys.readouterr().out
+
+
+def test_a_paused_table_is_named_with_what_is_left_of_its_pause() -> None:
+    assert lag._note(link("a", paused_tables={"songs": 12.0, "albums": None})) == (
+        "albums paused; songs paused for 12.0 s more"
+    )

@@ -10,7 +10,8 @@ import pytest
 
 from atoll import child, observability
 from atoll.config import LogConfig
-from atoll.observability import Logs, Metrics, endpoint_samples, link_samples
+from atoll.observability import Logs, Metrics
+from atoll.samples import endpoint_samples, link_samples
 from region import events as regional
 from region.events import Committed, Event, StoreFailed
 from region.wire.statistics import SUCCESS, EndpointStatistics

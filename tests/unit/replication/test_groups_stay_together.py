@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clock import DriftBounds, HybridLogicalClock, ManualClock
 from replication.message import Batch, Shipped, Welcome
+from replication.parking import Parking
 from replication.sink import Sink, Work
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -36,14 +38,13 @@ class Ends:
     """A sink, and the batches of its source: whole groups, as many changes as ``batch_records`` or a little more."""
 
     def __init__(self, runs: list[list[Shipped]], batch_records: int, *, whole_groups: bool) -> None:
-        self.now_ms = 0
+        self.source = ManualClock()
         self.sink = Sink(
             region=WEST,
             origin=EAST,
             cursor=None,
             window_bytes=1 << 20,
-            park_ms=PARK_MS,
-            ahead_ms=lambda hlc: (hlc >> 16) - self.now_ms,
+            parking=Parking(HybridLogicalClock(WEST, self.source, drift=DriftBounds(PARK_MS, PARK_MS))),
             whole_groups=whole_groups,
         )
         self.sink.subscribe()
@@ -74,7 +75,7 @@ def test_works_hold_groups_whole_or_apart_and_every_change_once_in_order(
     ends = Ends(runs, batch_records, whole_groups=whole_groups)
     works: list[list[Shipped]] = []
     for ahead_ms in [*sorted(clock), FAR_MS]:
-        ends.now_ms = ahead_ms - PARK_MS if ahead_ms < FAR_MS else FAR_MS
+        ends.source.set(ahead_ms - PARK_MS if ahead_ms < FAR_MS else FAR_MS)
         while (work := ends.take(records_max)) is not None:
             works.append(work)
     assert [it.sequence for work in works for it in work] == [it.sequence for run in runs for it in run]
@@ -89,7 +90,7 @@ def test_works_hold_groups_whole_or_apart_and_every_change_once_in_order(
 @pytest.mark.parametrize("whole_groups", [True, False])
 def test_single_changes_are_applied_together_either_way(whole_groups: bool) -> None:
     ends = Ends(log_of([("single", 10)]), 4, whole_groups=whole_groups)
-    ends.now_ms = FAR_MS
+    ends.source.set(FAR_MS)
     taken = ends.take(100)
     assert taken is not None
     assert len(taken) == 10
@@ -97,9 +98,9 @@ def test_single_changes_are_applied_together_either_way(whole_groups: bool) -> N
 
 def test_a_group_that_reaches_over_the_park_bound_waits_as_a_whole() -> None:
     ends = Ends(log_of([("single", 1), ("group", 4)]), 100, whole_groups=True)
-    ends.now_ms = 3 - PARK_MS
+    ends.source.set(3 - PARK_MS)
     assert [it.sequence for it in ends.take(100) or []] == [1]
     assert ends.take(100) is None
     assert ends.sink.parked_ms > 0
-    ends.now_ms = 5 - PARK_MS
+    ends.source.set(5 - PARK_MS)
     assert [it.sequence for it in ends.take(100) or []] == [2, 3, 4, 5]

@@ -74,6 +74,53 @@ def test_what_waits_is_admitted_when_time_has_come_or_when_forced(ahead_ms: int)
     parking.force()
     assert parking.admits("table", hlc)
     assert parking.over_ms == 0
-    assert not parking.admits("table", hlc + (1 << 16))
+    beyond = hlc + (501 << 16)
+    assert not parking.admits("table", beyond)
     source.advance(ahead_ms)
-    assert parking.admits("table", hlc + (1 << 16))
+    assert parking.admits("table", beyond)
+
+
+def test_a_forced_source_does_not_park_again_for_the_same_skew_until_it_was_right_once() -> None:
+    source = ManualClock(1_000_000)
+    parking = Parking(HybridLogicalClock("us-east-1", source))
+    ahead = 600_000 << 16
+    parking.force(source.now_ms() << 16 | 1, (source.now_ms() << 16) + ahead)
+    parking.passed(source.now_ms() << 16)
+    source.advance(3_600_000)
+    assert not parking.excess_ms((source.now_ms() << 16) + ahead), "an hour later it is as far ahead"
+    assert parking.excess_ms((source.now_ms() << 16) + ahead + (1000 << 16)) == 500, "and further ahead parks"
+    parking.passed((source.now_ms() << 16) + (100 << 16))
+    assert parking.excess_ms((source.now_ms() << 16) + ahead) == 595_000, "it was right, so it parks as ever"
+
+
+def test_forcing_what_is_not_parked_allows_nothing() -> None:
+    parking = Parking(HybridLogicalClock("us-east-1", ManualClock(1_000_000)))
+    parking.force()
+    parking.force(1_004_000 << 16)
+    assert parking.allowed_ms == 0
+
+
+def test_pauses_are_kept_with_their_end_by_the_wall_clock() -> None:
+    before, after = Pauses(), Pauses()
+    before.add("in", "west", 110.0)
+    before.add("out", None, FOREVER, "songs")
+    before.add("out", "west", 101.0)
+    text = before.encode(100.0, 5_000_000)
+    after.restore(text, 7.0, 5_004_000)
+    assert after.until("in", "west", 7.0) == 13.0
+    assert after.until("out", "west", 7.0) is None, "it has ended while the region was down"
+    assert after.tables("out", "west", 7.0) == {"songs": FOREVER}
+    Pauses().restore(Pauses().encode(0.0, 0), 0.0, 0)
+
+
+def test_a_pause_of_a_table_leaves_the_link_alone_and_ends_with_that_of_the_link() -> None:
+    pauses = Pauses()
+    pauses.add("in", "west", 10.0, "songs")
+    pauses.add("in", None, 20.0, "songs")
+    assert pauses.until("in", "west", 0.0) is None
+    assert pauses.tables("in", "west", 0.0) == {"songs": 20.0}
+    assert pauses.tables("in", "west", 20.0) == {}
+    pauses.remove("in", None, "albums")
+    assert pauses.tables("in", "west", 0.0) == {"songs": 20.0}
+    pauses.remove("both", None)
+    assert pauses.tables("in", "west", 0.0) == {}

@@ -18,9 +18,9 @@ from region.operation.context import Context, RegionSettings
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
 from replication import obligations
-from replication.bootstrap import least
 from replication.message import Position
 from replication.obligations import BEGINNING, Plan
+from replication.settling import least
 
 EAST, WEST, NORTH, SOUTH = "us-east-1", "us-west-2", "eu-north-1", "sa-east-1"
 UID, NAME = "uid", "songs"

@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from clock import HybridLogicalClock, ManualClock
 from region.model.change import ITEM
 from replication.message import Batch, Shipped, Welcome
 from replication.pacing import CLIENTS_TIMES, RECORDS_MIN, SLICE_S, Pace
+from replication.parking import Parking
 from replication.sink import Sink
 
 
@@ -80,7 +82,13 @@ async def test_with_clients_pieces_are_small(engine: FakeEngine, pace: Pace) -> 
 
 
 def test_a_batch_is_taken_in_pieces_but_a_group_never() -> None:
-    sink = Sink(region="b", origin="a", cursor=None, window_bytes=1 << 20, park_ms=5000, ahead_ms=lambda _: 0)
+    sink = Sink(
+        region="b",
+        origin="a",
+        cursor=None,
+        window_bytes=1 << 20,
+        parking=Parking(HybridLogicalClock("b", ManualClock(1 << 40))),
+    )
     sink.welcome(Welcome("a", "epoch", 0, 10))
     groups = [None] * 4 + ["together"] * 4 + [None] * 2
     changes = [

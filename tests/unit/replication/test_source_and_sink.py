@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clock import DriftBounds, HybridLogicalClock, ManualClock
 from region.errors import ReplicationError
 from region.model import settings as registers
 from region.model.change import INSERTED, ITEM, TABLE, Cursor, LogRecord
@@ -13,6 +14,7 @@ from region.model.settings import Register
 from region.model.version import Version
 from replication.lag import Latencies, LinkState, Skew
 from replication.message import AHEAD, EPOCH, GAP, Ack, Batch, Heartbeat, Refuse, Subscribe, Welcome
+from replication.parking import Parking
 from replication.sink import Sink
 from replication.source import Source, SourceLimits
 
@@ -55,8 +57,7 @@ def new_sink(cursor: Cursor | None = None, now_ms: int = 0) -> Sink:
         origin=EAST,
         cursor=cursor,
         window_bytes=1 << 20,
-        park_ms=PARK_MS,
-        ahead_ms=lambda hlc: (hlc >> 16) - now_ms,
+        parking=Parking(HybridLogicalClock(WEST, ManualClock(now_ms), drift=DriftBounds(PARK_MS, PARK_MS))),
     )
 
 

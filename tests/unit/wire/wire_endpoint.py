@@ -11,6 +11,7 @@ import orjson
 
 from clock import SystemClock
 from region.engine import Done
+from region.horizon import Horizon
 from region.operation import Operation
 from region.randomness import SeededRng
 from region.wire import Endpoint, EndpointSettings
@@ -149,10 +150,12 @@ class Server(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(answer: Callable[[str, dict[str, Any]], Any] | None = None, **settings: Any) -> AsyncIterator[Server]:
+async def serving(
+    answer: Callable[[str, dict[str, Any]], Any] | None = None, *, horizon: Horizon | None = None, **settings: Any
+) -> AsyncIterator[Server]:
     """Run an endpoint for the length of a block, and close its clients' connections at the end."""
     engine = RecordingEngine(answer)
-    endpoint = Endpoint(engine, EndpointSettings(**settings), rng=SeededRng(7), source=SystemClock())
+    endpoint = Endpoint(engine, EndpointSettings(**settings), rng=SeededRng(7), source=SystemClock(), horizon=horizon)
     port = await endpoint.start("127.0.0.1", 0)
     clients: list[Client] = []
     try:

@@ -1,0 +1,49 @@
+"""Alarms: what waits for a person, out of what a region knows of its links and its clock.
+
+What: an alarm is a state, not an event: it is there for as long as its cause is. ``/status``, the metrics, the event
+stream and ``atoll lag`` show the same list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from atoll.report import Alarm
+from replication import LinkState, LinkStatus
+from replication.fencing import ClockWatch
+
+
+def alarms(region: str, links: Iterable[LinkStatus], watch: ClockWatch) -> list[Alarm]:
+    """Return the alarms of a region."""
+    found = [alarm for link in links if (alarm := _link(link)) is not None]
+    if watch.off_ms:
+        way = "ahead of" if watch.off_ms > 0 else "behind"
+        found.append(
+            Alarm(
+                kind="clock off",
+                subject=region,
+                message=f"The clock of {region} is {abs(watch.off_ms)} ms {way} most other regions"
+                + ("; it refuses writes." if watch.refusing else "."),
+                remedy="Set the machine's clock right.",
+            )
+        )
+    return found
+
+
+def _link(link: LinkStatus) -> Alarm | None:
+    name = f"{link.source}->{link.sink}"
+    if link.state is LinkState.PARKED:
+        return Alarm(
+            kind="parked",
+            subject=name,
+            message=f"Changes of {link.source} wait at {link.sink}, since their clock is too far ahead: {link.detail}",
+            remedy=f"Set the clock of {link.source} right; then wait, or let them pass with `atoll force {name}`.",
+        )
+    if link.state is LinkState.NEEDS_RESYNCHRONISATION:
+        return Alarm(
+            kind="needs resynchronisation",
+            subject=name,
+            message=f"{link.sink} cannot go on from its cursor: {link.detail}",
+            remedy=f"Let {link.sink} fetch its tables from another replica.",
+        )
+    return None
