@@ -1,9 +1,12 @@
 """Opening a replica's database: whose it is, how old its layout is, and how SQLite is set up.
 
-What: a file is looked at first, migrated where that is needed, and only then opened for service; a new one is laid
-out by the connection that serves it. Foreign, newer and damaged files are refused before anything is written to them.
+What: a file is looked at first, made or migrated where that is needed, and only then opened for service. Foreign,
+newer and damaged files are refused before anything is written to them.
 
 Invariant: no two SQLite libraries hold the file open at the same time (``region.store.migration``).
+
+Hazard: SQLite turns the size of its cache into a number of pages once, so the connection that lays a file out, and so
+sets its page size, is not the one that serves: its cache would be twice as large as it was told.
 """
 
 from __future__ import annotations
@@ -63,9 +66,11 @@ def open_file(path: Path, region: str, durability: str, rng: Rng) -> apsw.Connec
             from region.store.migration import migrate  # noqa: PLC0415
 
             migrate(path, version)
-        connection = _connect(path, _CACHE_KIB)
         if not version:
-            _make(connection, region, rng)
+            fresh = _connect(path, _READER_CACHE_KIB)
+            _make(fresh, region, rng)
+            fresh.close()
+        connection = _connect(path, _CACHE_KIB)
         mode = connection.execute("PRAGMA journal_mode = WAL").get
         if mode != "wal":
             connection.close()
