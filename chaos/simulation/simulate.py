@@ -172,7 +172,9 @@ class _Run:
             regions=trial.regions,
             delay_ms=trial.delay_ms,
             jitter_ms=trial.jitter_ms,
-            machine=MachineSettings(durability=trial.durability, replication={"transactions": trial.transactions}),
+            machine=MachineSettings(
+                durability=trial.durability, replication={**trial.replication, "transactions": trial.transactions}
+            ),
         )
         trace = self._trace
         self._cluster = cluster = SimulatedCluster(settings, self._rng, trace.event if trace else None)

@@ -23,6 +23,12 @@ SPAN_S: Final = 60.0
 DEADLINE_S: Final = 120.0
 WORKLOADS: Final = ("registers", "counters", "carts", "bank", "sets", "ttl", "locks")
 """What a seed draws from; churn of tables, which no other workload can share a table with, is drawn on its own."""
+BATCHES: Final[dict[str, tuple[int | None, ...]]] = {
+    "batch_records": (None, None, 1, 3),
+    "batch_bytes": (None, None, 700),
+    "window_bytes": (None, None, 2000),
+}
+"""Settings of replication that a seed may make small; ``None`` leaves the default."""
 DELAYS_MS: Final = (1.0, 20.0, 80.0, 150.0)
 
 
@@ -42,6 +48,8 @@ class Trial(
     regions: tuple[str, ...] = REGIONS
     durability: Literal["full", "normal"] = "normal"
     transactions: Literal["group", "item"] = "group"
+    replication: dict[str, int] = {}
+    """Settings of replication that are not the product's defaults: small batches and windows meet every edge."""
     delay_ms: float = 20.0
     jitter_ms: float = 4.0
     workloads: tuple[str, ...] = ("registers",)
@@ -68,6 +76,7 @@ def plan(
     delay_ms = pick(rng, DELAYS_MS)
     durability: Literal["full", "normal"] = "full" if chance(rng, 0.5) else "normal"
     transactions: Literal["group", "item"] = "item" if chance(rng, 0.2) else "group"
+    replication = {name: value for name, choices in BATCHES.items() if (value := pick(rng, choices)) is not None}
     drawn = ("churn",) if chance(rng, 0.1) else tuple(shuffled(rng, WORKLOADS)[: integer(rng, 1, 3)])
     chosen = tuple(workloads) or drawn
     # As many operations in all, whether many workloads share them or one has them for itself.
@@ -79,6 +88,7 @@ def plan(
         regions=tuple(regions),
         durability=durability,
         transactions=transactions,
+        replication=replication,
         delay_ms=delay_ms,
         jitter_ms=round(delay_ms * rng.uniform(0, 0.5), 2),
         workloads=chosen,
