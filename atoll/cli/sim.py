@@ -45,7 +45,7 @@ class Seeds(click.ParamType[range]):
 
 @click.command("sim")
 @click.option("--seeds", type=Seeds(), metavar="N|A-B", help="The first N seeds, or those from A to B.  [default: 100]")
-@click.option("--scenario", metavar="FILE|NAME", help="A trial's file, or the name of a nemesis, instead of a mixture.")
+@click.option("--scenario", metavar="FILE|NAME", help="A nemesis, an experiment, or a file, not a mixture.")
 @click.option("--workload", "workloads", multiple=True, metavar="NAME", help="Only this workload; may be repeated.")
 @click.option("--minutes", type=click.FloatRange(min=0.05), default=1.0, show_default=True, help="Of faults, a seed.")
 @click.option("--regions", type=click.IntRange(2, 9), default=3, show_default=True, help="How many regions.")
@@ -103,8 +103,8 @@ def _sweep(scenario: str | None, workloads: tuple[str, ...], minutes: float, reg
     """Return what is to be tried, and the seed that it brings along, if it does."""
     from chaos.nemesis import NEMESES  # noqa: PLC0415  See command.
     from chaos.simulation.cluster import names  # noqa: PLC0415  See command.
+    from chaos.simulation.rehearsal import find  # noqa: PLC0415  See command.
     from chaos.simulation.sweep import Sweep  # noqa: PLC0415  See command.
-    from chaos.simulation.trial import load  # noqa: PLC0415  See command.
     from chaos.workload import WORKLOADS  # noqa: PLC0415  See command.
 
     unknown = [name for name in workloads if name not in WORKLOADS]
@@ -113,12 +113,10 @@ def _sweep(scenario: str | None, workloads: tuple[str, ...], minutes: float, reg
     if scenario is None or scenario in NEMESES:
         nemeses = () if scenario is None else (scenario,)
         return Sweep(span_s=minutes * 60, regions=names(regions), nemeses=nemeses, workloads=workloads), None
-    if not Path(scenario).exists():
-        raise click.UsageError(f"{scenario} is neither a file nor one of: {', '.join(NEMESES)}.")
     try:
-        trial = load(Path(scenario))
+        trial = find(scenario)
     except ValueError as error:
-        raise click.UsageError(f"{error}.") from error
+        raise click.UsageError(f"{error}; and of nemeses there are {', '.join(NEMESES)}.") from error
     return Sweep(base=trial), trial.seed
 
 
