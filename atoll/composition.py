@@ -40,6 +40,7 @@ from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
 from region.model.expiry import ExpirySettings
 from region.model.feed import ConflictSettings
+from region.model.retention import RetentionSettings
 from region.model.stream import StreamSettings
 from region.operation.context import RegionSettings
 from region.randomness import SystemRng
@@ -209,6 +210,7 @@ def _region_settings(config: Config) -> RegionSettings:
         transition_ms=config.transition_ms,
         streams=StreamSettings(**msgspec.structs.asdict(config.streams)),
         ttl=ExpirySettings(**msgspec.structs.asdict(config.ttl)),
+        retention=RetentionSettings(**msgspec.structs.asdict(config.retention)),
         conflicts=ConflictSettings(**msgspec.structs.asdict(config.conflicts)),
         throttling=config.throttling,
     )
@@ -230,6 +232,7 @@ def _replication_settings(config: Config) -> ReplicationSettings:
         fence=config.clock.fence,
         fence_ms=config.clock.fence_ms,
         **msgspec.structs.asdict(config.replication),
+        **msgspec.structs.asdict(config.repair),
     )
 
 

@@ -64,12 +64,11 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where peers subscribe to this region, and where this region finds its peers."""
+    """Where peers subscribe to this region, and where this region finds its peers, by their names."""
 
     host: str = "127.0.0.1"
     port: Port = 8200
     peers: Texts = {}
-    """The replication URL of every other region, by its name."""
     heartbeat_ms: PositiveMilliseconds = 250
     silence_ms: PositiveMilliseconds = 1500
     window_bytes: PositiveBytes = 8 << 20
@@ -142,6 +141,22 @@ class ArchiveConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where the object store answers; empty: where AWS's does."""
 
 
+class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the change log and tombstones are kept."""
+
+    log_ms: PositiveMilliseconds = 24 * 60 * 60 * 1000
+    log_bytes: PositiveBytes = 4 << 30
+    tombstone_ms: PositiveMilliseconds = 24 * 60 * 60 * 1000
+    sweep_ms: PositiveMilliseconds = 10_000
+
+
+class RepairConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How replicas are compared with each other: how often (0: never), and with digests counted anew at a start."""
+
+    compare_ms: Milliseconds = 60_000
+    recount_at_start: Switch = False
+
+
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What is logged to standard error, and how."""
 
@@ -171,6 +186,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionConfig = SessionConfig()
     streams: StreamsConfig = StreamsConfig()
     ttl: TtlConfig = TtlConfig()
+    retention: RetentionConfig = RetentionConfig()
+    repair: RepairConfig = RepairConfig()
     conflicts: ConflictsConfig = ConflictsConfig()
     archive: ArchiveConfig = ArchiveConfig()
     log: LogConfig = LogConfig()

@@ -32,6 +32,8 @@ _HOST: Final = "127.0.0.1"
 _LOG: Final = "SELECT max(sequence), count(*), min(sequence) FROM log"
 _RESTORE: Final = "Put an older copy in its place, or none: the region then fetches what it lacks from its peers."
 
+_REPAIR: Final = "Start the region and run `atoll repair`: what differs is taken from its peers."
+
 
 class Finding(NamedTuple):
     """What was looked at, whether it is well, what was found, and what to do."""
@@ -147,6 +149,8 @@ def _file(file: Path) -> Iterator[Finding]:
 
     from region.errors import StoreError  # noqa: PLC0415  As above.
     from region.store.lock import FileLock  # noqa: PLC0415  As above.
+    from region.store.schema import VERSION  # noqa: PLC0415  As above.
+    from region.store.verification import damage  # noqa: PLC0415  As above.
 
     try:
         lock = FileLock(file)
@@ -160,6 +164,8 @@ def _file(file: Path) -> Iterator[Finding]:
             head, records, tail = next(
                 iter(connection.execute("SELECT max(sequence), count(*), min(sequence) FROM log"))
             )
+            # An older layout has no digests and no checksums; the next start gives them to it.
+            damaged = list(damage(connection, str(file))) if meta.get("schema_version") == str(VERSION) else []
     except apsw.Error as error:
         yield Finding(str(file), False, f"cannot be read: {error}", _RESTORE)
         return
@@ -168,6 +174,8 @@ def _file(file: Path) -> Iterator[Finding]:
     whole = problems == ["ok"]
     found = f"{meta.get('region')}, layout {meta.get('schema_version')}, {records:,} records in the log"
     yield Finding(str(file), whole, found if whole else "; ".join(problems[:3]), _RESTORE)
+    for problem in damaged:
+        yield Finding(f"rows of {file}", False, problem, _REPAIR)
     gaps = 0 if head is None else head - tail + 1 - records
     if gaps:
         yield Finding(f"log of {file}", False, f"{gaps} records are missing", _RESTORE)

@@ -22,6 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from atoll.config import LogConfig
+from atoll.metric_families import families
 from atoll.samples import Histogram, Labels, Samples
 from region import events as regional
 from region.events import Event
@@ -45,6 +46,11 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     replicated.TransactionTorn: "debug",
     replicated.LinkParked: "error",
     replicated.ResynchronisationNeeded: "error",
+    replicated.ResynchronisationFinished: "info",
+    replicated.ResynchronisationInterrupted: "warning",
+    replicated.WritesRecovered: "warning",
+    replicated.DigestMismatch: "error",
+    replicated.LogDamaged: "error",
     replicated.Disassociated: "info",
     replicated.DisassociationAbandoned: "warning",
     replicated.ReplicaDetached: "warning",
@@ -137,137 +143,6 @@ def _json(value: Any, **_: Any) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 
-def families() -> dict[str, Any]:
-    """Return all metrics by name, without samples yet: each with its help text and the names of its labels."""
-    found = (*_region_families(), *_link_families(), *_safety_families())
-    return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
-
-
-def _region_families() -> list[Any]:
-    # Loaded at the first scrape: it costs a tenth of a second, and many regions are never scraped.
-    from prometheus_client.core import (  # noqa: PLC0415
-        CounterMetricFamily,
-        GaugeMetricFamily,
-        HistogramMetricFamily,
-    )
-
-    table, operation = ["table"], ["operation"]
-    return [
-        GaugeMetricFamily(
-            "atoll_info", "Always 1; its labels say what runs.", labels=["region", "version", "epoch", "durability"]
-        ),
-        CounterMetricFamily(
-            "atoll_requests_total",
-            "Requests of the DynamoDB API answered (AWS: SampleCount of SuccessfulRequestLatency, and errors).",
-            labels=operation,
-        ),
-        CounterMetricFamily(
-            "atoll_request_errors_total",
-            "Requests answered with an error, by AWS's name of it (AWS: UserErrors, SystemErrors).",
-            labels=["operation", "error"],
-        ),
-        HistogramMetricFamily(
-            "atoll_request_seconds",
-            "Time from the end of a request to its answer, errors included (AWS: SuccessfulRequestLatency).",
-            labels=operation,
-        ),
-        GaugeMetricFamily("atoll_connections", "Open connections of clients of the DynamoDB API."),
-        CounterMetricFamily("atoll_connections_refused_total", "Connections refused because there were too many."),
-        GaugeMetricFamily("atoll_items", "Live items of a table (AWS: ItemCount of DescribeTable).", labels=table),
-        GaugeMetricFamily(
-            "atoll_table_bytes", "Size of a table's items (AWS: TableSizeBytes of DescribeTable).", labels=table
-        ),
-        CounterMetricFamily("atoll_commits_total", "Transactions of the store that changed something."),
-        CounterMetricFamily("atoll_committed_changes_total", "Changes in those transactions, local and replicated."),
-        CounterMetricFamily(
-            "atoll_store_failures_total", "Transactions refused by the store; nothing of them was kept."
-        ),
-        GaugeMetricFamily("atoll_log_head", "Sequence of the last change in the log."),
-        GaugeMetricFamily("atoll_log_tail", "Sequence before the first change that the log still holds."),
-        GaugeMetricFamily("atoll_clock_ahead_seconds", "How far the hybrid logical clock is ahead of the wall clock."),
-        CounterMetricFamily("atoll_bootstraps_total", "Tables fetched, as a new replica, to the end."),
-        CounterMetricFamily(
-            "atoll_conflicts_total", "Writes that lost to a concurrent one and were recorded here.", labels=table
-        ),
-        CounterMetricFamily(
-            "atoll_double_grants_total",
-            "Conflicts in which two regions granted what one would grant once.",
-            labels=table,
-        ),
-        GaugeMetricFamily("atoll_conflicts_kept", "Conflicts that the region's feed holds."),
-        CounterMetricFamily("atoll_conflicts_dropped_total", "Conflicts that were recorded and are kept no longer."),
-    ]
-
-
-def _link_families() -> list[Any]:
-    # Loaded at the first scrape: it costs a tenth of a second, and many regions are never scraped.
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
-
-    link = ["source", "sink"]
-    return [
-        GaugeMetricFamily("atoll_link_state", "1 for the state that a link is in.", labels=[*link, "state"]),
-        GaugeMetricFamily(
-            "atoll_link_records_behind",
-            "Changes that are not durable at the sink (AWS's legacy version: PendingReplicationCount).",
-            labels=link,
-        ),
-        GaugeMetricFamily(
-            "atoll_link_oldest_unacknowledged_seconds",
-            "Time since the oldest of those changes was committed; absent when there is none.",
-            labels=link,
-        ),
-        GaugeMetricFamily(
-            "atoll_link_replication_latency_seconds",
-            "From commit at the source to commit at the sink (AWS: ReplicationLatency).",
-            labels=[*link, "quantile"],
-        ),
-        GaugeMetricFamily(
-            "atoll_link_staleness_seconds",
-            "How old the sink's view of the source may be; absent before the first exchange.",
-            labels=link,
-        ),
-        GaugeMetricFamily(
-            "atoll_link_last_exchange_seconds",
-            "Time since anything was heard over the link; absent before the first exchange.",
-            labels=link,
-        ),
-        GaugeMetricFamily("atoll_link_skew_seconds", "Estimate of the peer's clock minus this region's.", labels=link),
-        GaugeMetricFamily("atoll_link_paused_seconds", "What is left of a pause; absent without one.", labels=link),
-        GaugeMetricFamily("atoll_link_paused_tables", "Tables that this end holds back by a pause.", labels=link),
-        CounterMetricFamily("atoll_link_changes_total", "Changes that went over the link.", labels=link),
-        CounterMetricFamily("atoll_link_conflicts_total", "Concurrent writes that met over the link.", labels=link),
-        CounterMetricFamily("atoll_link_connections_total", "Connections made.", labels=link),
-        CounterMetricFamily("atoll_link_errors_total", "Connections broken, or that could not be made.", labels=link),
-        GaugeMetricFamily("atoll_torn_transactions", "Transactions of which only a part is here now.", labels=link),
-        CounterMetricFamily(
-            "atoll_torn_transactions_total", "Transactions that were here in part for a time.", labels=link
-        ),
-        CounterMetricFamily(
-            "atoll_torn_reads_total", "Reads that found an item of a transaction while it was torn.", labels=link
-        ),
-    ]
-
-
-def _safety_families() -> list[Any]:
-    # Loaded at the first scrape: it costs a tenth of a second, and many regions are never scraped.
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
-
-    held = ["held"]
-    return [
-        GaugeMetricFamily(
-            "atoll_staleness_seconds",
-            "Everything that any region wrote up to so long ago is applied here; absent until all peers were heard.",
-        ),
-        GaugeMetricFamily("atoll_rpo_records", "Acknowledged writes that would be lost, or are at risk.", labels=held),
-        GaugeMetricFamily("atoll_rpo_bytes", "Their size as DynamoDB counts it, as far as counted.", labels=held),
-        GaugeMetricFamily("atoll_rpo_oldest_seconds", "Time since the oldest; absent when there is none.", labels=held),
-        GaugeMetricFamily("atoll_alarms", "What waits for a person, by kind.", labels=["kind"]),
-        GaugeMetricFamily("atoll_clock_off_seconds", "How far the clock is ahead of most peers'; absent if unknown."),
-        GaugeMetricFamily("atoll_fenced", "1 while writes are refused because of the clock."),
-        GaugeMetricFamily("atoll_sessions_waiting", "Requests that wait for what their session token covers."),
-    ]
-
-
 class Metrics:
     """Counts a region's events, and writes all of its metrics.
 
@@ -283,6 +158,8 @@ class Metrics:
             "atoll_committed_changes_total",
             "atoll_store_failures_total",
             "atoll_bootstraps_total",
+            "atoll_resynchronisations_total",
+            "atoll_digest_mismatches_total",
         ):
             self._counts[name, ()] = 0
 
@@ -295,6 +172,10 @@ class Metrics:
             self._counts["atoll_store_failures_total", ()] += 1
         elif type(event) is replicated.BootstrapFinished:
             self._counts["atoll_bootstraps_total", ()] += 1
+        elif type(event) is replicated.ResynchronisationFinished:
+            self._counts["atoll_resynchronisations_total", ()] += 1
+        elif type(event) is replicated.DigestMismatch:
+            self._counts["atoll_digest_mismatches_total", ()] += event.keys
         elif type(event) is replicated.Conflicted:
             self._counts["atoll_conflicts_total", (event.table,)] += 1
             if event.double_grant:

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from atoll.comparisons import PeerComparison, RepairRequest
 from atoll.failure import RemedyError, UnreachableError
 from atoll.findings import ConflictPage, Inspection
 from atoll.report import (
@@ -35,6 +36,8 @@ from chaos.live.fleet import Condition, Disturbance
 
 T = TypeVar("T")
 ADMIN_TIMEOUT_S: Final = 10.0
+COMPARISON_TIMEOUT_S: Final = 600.0
+"""A comparison reads what differs, which may be everything."""
 
 
 class RequestError(RemedyError):
@@ -98,6 +101,20 @@ class AdminClient:
         """Return the archive's jobs under way, and those that are remembered."""
         return self._get("/archive", list[ArchiveJob])
 
+    def compare(self, table: str, *, recount: bool = False) -> list[PeerComparison]:
+        """Return the keys under which the region's replica of a table and those of its peers differ.
+
+        ``recount`` has the region make its digest anew from its rows first.
+        """
+        path = f"/compare/{quote(table)}?recount={int(recount)}"
+        answer = self._request("GET", path, timeout_s=COMPARISON_TIMEOUT_S)
+        return msgspec.json.decode(answer, type=list[PeerComparison])
+
+    def repair(self, request: RepairRequest) -> list[PeerComparison]:
+        """Have the region compare one table or all with its peers, and take what it lacks."""
+        answer = self._request("POST", "/repair", msgspec.json.encode(request), timeout_s=COMPARISON_TIMEOUT_S)
+        return msgspec.json.decode(answer, type=list[PeerComparison])
+
     def pause(self, request: PauseRequest) -> list[str]:
         """Pause links of the region; return those that it touched, as ``source->sink``."""
         return msgspec.json.decode(self._request("POST", "/pause", msgspec.json.encode(request)), type=list[str])
@@ -160,9 +177,11 @@ class AdminClient:
     def _get(self, path: str, kind: type[T]) -> T:
         return msgspec.json.decode(self._request("GET", path), type=kind)
 
-    def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def _request(self, method: str, path: str, body: bytes | None = None, timeout_s: float | None = None) -> bytes:
         port = self._address.port or 80
-        connection = http.client.HTTPConnection(self._address.hostname or "", port, timeout=self._timeout_s)
+        connection = http.client.HTTPConnection(
+            self._address.hostname or "", port, timeout=timeout_s or self._timeout_s
+        )
         try:
             headers = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(method, f"{self._address.path}{path}", body, headers)

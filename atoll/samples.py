@@ -48,6 +48,7 @@ def region_samples(config: Config, engine: Engine) -> Samples:
         yield "atoll_table_bytes", (name,), size_bytes
     yield "atoll_log_head", (), store.log_head()
     yield "atoll_log_tail", (), store.log_tail()
+    yield "atoll_log_bytes", (), store.log_bytes()
     dropped, recorded = store.conflict_range(engine.settings.conflicts.since_ms(engine.source.now_ms()))
     yield "atoll_conflicts_kept", (), recorded - dropped
     yield "atoll_conflicts_dropped_total", (), dropped

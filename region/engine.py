@@ -43,6 +43,7 @@ from region.operation.context import Catalogue, Context, Fleet, RegionSettings, 
 from region.operation.progress import advance
 from region.operation.throttled import Gate
 from region.randomness import Rng
+from region.retention import Retention
 from region.store.port import Store
 
 RunCommit = Callable[[Callable[[], None]], Awaitable[None]]
@@ -104,6 +105,7 @@ class Engine:
         self._catalogue = Catalogue(store.tables())
         self._reading = self._context(self._catalogue)
         self._sweeper = Sweeper(self._expire, lambda: self._catalogue, self.events)
+        self.retention = Retention(self.write, lambda: self._catalogue, settings.retention.sweep_ms)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -182,14 +184,16 @@ class Engine:
         return self._watermark
 
     def start(self) -> None:
-        """Take up what tables had under way when the region stopped, and let items expire."""
+        """Take up what tables had under way when the region stopped; let items expire, and old records go."""
         self._progress()
         self._sweeper.start()
+        self.retention.start()
 
     async def close(self) -> None:
         """Finish what is waiting and release the store."""
         self._closing = True
         self._sweeper.stop()
+        self.retention.stop()
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting or self._committing:

@@ -331,6 +331,17 @@ class ArchiveError(OperatingError):
     """A file of the archive is missing, damaged, or cannot be written."""
 
 
+class DamagedLogError(StoreError):
+    """A record of the change log is not what was written: the disk, or somebody, has changed it."""
+
+    def __init__(self, sequence: int, why: str) -> None:
+        super().__init__(
+            f"record {sequence} of the change log is damaged: {why}; peers that still need it compare their tables "
+            "with this region's instead"
+        )
+        self.sequence = sequence
+
+
 class ReplicationError(OperatingError):
     """A link broke, a peer misbehaved, or a log has a gap."""
 

@@ -26,7 +26,8 @@ from region.operation.context import Context
 from replication import conflicts, obligations
 from replication.conflict import Verdict, reportable, resolve
 from replication.events import Conflicted
-from replication.message import Row, Shipped
+from replication.inquiry import Row
+from replication.message import Shipped
 from replication.sink import Work
 
 _STALE = Verdict.STALE
@@ -89,6 +90,22 @@ def apply_rows(context: Context, donor: str, table: Table, rows: Iterable[Row]) 
     if observed:
         context.clock.observe(observed, force=True)
     context.written += 1
+    return outcome
+
+
+def apply_repair(context: Context, peer: str, table: Table, rows: list[Row]) -> Outcome:
+    """Apply rows that a comparison found to differ. Of two images under one timestamp the greater stands."""
+    twins = 0
+    for row in rows:
+        incumbent = context.transaction.get(table, row.key)
+        if incumbent is None or incumbent.version[:2] != (row.hlc, row.origin):
+            continue
+        if (row.image or b"") > (incumbent.image or b""):
+            change = Change(table, row.key, row.image, row.size, incumbent.version, incumbent)
+            context.transaction.load(change)
+            twins += 1
+    outcome = apply_rows(context, peer, table, rows)
+    outcome.applied += twins
     return outcome
 
 
@@ -167,6 +184,10 @@ def _settle(context: Context, change: Change, source: str, outcome: Outcome, *, 
             outcome.conflicts += [granted] if granted is not None else []
         change.incumbent = incumbent
         change.version = version
+    elif change.version.hlc <= change.table.local.purged_hlc:
+        # All of that time had arrived here: the item was deleted since, and its tombstone purged.
+        outcome.stale += 1
+        return
     if logged:
         transaction.put(change)
     else:

@@ -269,8 +269,14 @@ class Bootstrapper:
                 return plan
             vector = plan.vector if piece.vector is None else least(plan.vector, piece.vector)
             after_key = piece.rows[-1].key.hex() if piece.rows else plan.after_key
+            purged_hlc = piece.purged_hlc if plan.purged_hlc is None else min(piece.purged_hlc, plan.purged_hlc)
             plan = msgspec.structs.replace(
-                plan, donor=peer, vector=vector, after_key=after_key, items=plan.items + len(piece.rows)
+                plan,
+                donor=peer,
+                vector=vector,
+                after_key=after_key,
+                items=plan.items + len(piece.rows),
+                purged_hlc=purged_hlc,
             )
             obligations.save(context, plan)
             if piece.done:
@@ -295,6 +301,11 @@ class Bootstrapper:
         table = context.catalogue.by_uid.get(uid)
         if plan is None or table is None:
             return
+        purged_hlc = plan.purged_hlc or 0
+        if purged_hlc > table.local.purged_hlc and not table.record.dropped:
+            # What the donors have purged must not come to life here, out of some region's log.
+            local = msgspec.structs.replace(table.local, purged_hlc=purged_hlc, purging=True)
+            table = context.save_table(msgspec.structs.replace(table.record, local=local))
         vector = plan.vector or {}
         owed = {region: vector.get(region, BEGINNING) for region in obligations.regions(table.registers)}
         obligations.save(context, msgspec.structs.replace(plan, snapshot=False, owed={**owed, **plan.owed}))
@@ -306,7 +317,7 @@ class Bootstrapper:
         store = self._around.engine.store
         region = self._around.region
         position = plan.owed[region]
-        known = position.epoch in ("", store.epoch)
+        known = not position.epoch or store.lineage().holds(position.epoch, position.sequence)
         after = position.sequence if known else 0
         head = store.log_head()
         while True:
@@ -315,7 +326,7 @@ class Bootstrapper:
             changes = [shipped(record, 0) for record in records if record.version.hlc > since]
             done = len(records) < OWN_RECORDS
             after = head if done else records[-1].sequence
-            reached = Position(store.epoch, after)
+            reached = Position(store.lineage().current, after)
             settle = partial(settle_range, table, region, changes, plan, None if done else reached)
             await self._paced(settle, len(changes))
             if done:

@@ -18,8 +18,9 @@ from typing import Final
 from region.engine import Engine
 from region.model.change import LogRecord, StoredItem
 from region.model.table import Table
-from replication import obligations
-from replication.message import Fetch, FetchRefused, Records, Row, Shipped, Snapshot, digest
+from replication import obligations, resynchronisation
+from replication.inquiry import Row
+from replication.message import Fetch, FetchRefused, Records, Shipped, Snapshot, digest
 from replication.source import RECORD_OVERHEAD_BYTES, shipped
 
 Answer = Snapshot | Records | FetchRefused
@@ -39,11 +40,14 @@ def answer(engine: Engine, fetch: Fetch, peer: str, *, records_max: int, bytes_m
     plan = obligations.load(engine.store, fetch.uid)
     if plan is not None and (plan.snapshot or plan.creating):
         return FetchRefused(fetch.number, "the replica here is not complete yet", truncated=False)
+    if resynchronisation.lost_writes(engine.store, engine.fleet.regions()):
+        return FetchRefused(fetch.number, "this region has lost writes and is getting them back", truncated=False)
     return _snapshot(engine, fetch, table, records_max, bytes_max)
 
 
 def _snapshot(engine: Engine, fetch: Fetch, table: Table, records_max: int, bytes_max: int) -> Snapshot:
     store = engine.store
+    purged = table.local.purged_hlc
     vector = obligations.vector(store, table, engine.settings.region) if fetch.first else None
     items, size = store.statistics(table, None)
     average = size // items if items else 0
@@ -57,7 +61,7 @@ def _snapshot(engine: Engine, fetch: Fetch, table: Table, records_max: int, byte
         rows.append(_row(key, stored))
         total += len(key) + len(stored.image or b"") + RECORD_OVERHEAD_BYTES
     done = len(found) < limit and len(rows) == len(found)
-    return Snapshot(fetch.number, fetch.uid, fetch.after_key, rows, digest(rows), done, items, vector)
+    return Snapshot(fetch.number, fetch.uid, fetch.after_key, rows, digest(rows), done, items, vector, purged)
 
 
 def _row(key: bytes, stored: StoredItem) -> Row:
@@ -71,7 +75,7 @@ def _range(
     store = engine.store
     head = store.log_head()
     tail = store.log_tail()
-    foreign = bool(fetch.range_epoch) and fetch.range_epoch != store.epoch
+    foreign = bool(fetch.range_epoch) and not store.lineage().holds(fetch.range_epoch, after)
     if (foreign or after < tail or after > head) and obligations.held(table):
         return FetchRefused(fetch.number, "the range is not in the log", truncated=True)
     if foreign or after > head:
@@ -90,4 +94,4 @@ def _range(
             total += len(record.key) + len(record.image or b"") + RECORD_OVERHEAD_BYTES
     done = len(found) < records_max and seen == len(found)
     upto = head if done else found[seen - 1].sequence
-    return Records(fetch.number, fetch.uid, store.epoch, after, upto, done, changes)
+    return Records(fetch.number, fetch.uid, store.lineage().current, after, upto, done, changes)

@@ -88,7 +88,7 @@ class LinkParked(Event, frozen=True):
 
 
 class ResynchronisationNeeded(Event, frozen=True):
-    """A link cannot go on from its cursor: changes that this region never saw are gone from the source's log."""
+    """A link cannot go on from its cursor; it goes on from the source's head, and shared tables are compared."""
 
     source: str
     sink: str
@@ -117,6 +117,52 @@ class ReplicaDetached(Event, frozen=True):
     table: str
     uid: str
     region: str
+
+
+class ResynchronisationFinished(Event, frozen=True):
+    """Every shared table was compared with the source: ``rows`` were taken, ``removed`` had been deleted meanwhile."""
+
+    source: str
+    sink: str
+    rows: int
+    removed: int
+    duration_ms: int
+
+
+class ResynchronisationInterrupted(Event, frozen=True):
+    """A comparison with the source failed; it is tried again."""
+
+    source: str
+    sink: str
+    reason: str
+
+
+class WritesRecovered(Event, frozen=True):
+    """This region had lost writes of its own with its file, and got ``rows`` items of them back from a peer."""
+
+    source: str
+    sink: str
+    rows: int
+
+
+class DigestMismatch(Event, frozen=True):
+    """Replicas of a table differed where both had applied everything: a defect, or a file that somebody changed.
+
+    ``keys`` differed, and ``repaired`` of them were taken from the source.
+    """
+
+    source: str
+    sink: str
+    table: str
+    keys: int
+    repaired: int
+
+
+class LogDamaged(Event, frozen=True):
+    """A record of this region's change log is not what was written; peers that need it compare tables instead."""
+
+    sequence: int
+    reason: str
 
 
 class BootstrapStarted(Event, frozen=True):

@@ -26,6 +26,7 @@ from region.model.session import Token
 from replication.bootstrap import Bootstrapper
 from replication.inlet import Inlet
 from replication.outlet import Outlet
+from replication.resynchronisation import Plans
 
 
 class _Waiting(NamedTuple):
@@ -46,6 +47,7 @@ class ReplicaHorizon:
         inlets: Mapping[str, Inlet],
         outlets: Mapping[str, Outlet],
         bootstrapper: Bootstrapper,
+        plans: Plans,
         absent: Callable[[], Collection[str]],
     ) -> None:
         self._engine = engine
@@ -54,6 +56,7 @@ class ReplicaHorizon:
         self._inlets = inlets
         self._outlets = outlets
         self._bootstrapper = bootstrapper
+        self._plans = plans
         self._absent = absent
         self._safe_hlc = 0
         self._waiting: dict[int, _Waiting] = {}
@@ -76,9 +79,9 @@ class ReplicaHorizon:
         absent = self._absent()
         watermarks = [inlet.watermark for peer, inlet in self._inlets.items() if peer not in absent]
         hlc = min([self._engine.watermark()[0], *watermarks])
-        hold_hlc = self._bootstrapper.hold_hlc
-        if hold_hlc is not None:
-            hlc = min(hlc, hold_hlc)
+        for hold_hlc in (self._bootstrapper.hold_hlc, self._plans.hold_hlc):
+            if hold_hlc is not None:
+                hlc = min(hlc, hold_hlc)
         self._safe_hlc = max(self._safe_hlc, hlc)
         return self._safe_hlc
 

@@ -17,12 +17,12 @@ from collections import deque
 from typing import Final
 
 from region.errors import ReplicationError
-from region.model import settings
 from region.model.change import Cursor
-from replication import obligations
+from replication import obligations, resynchronisation
 from replication.donor import Answer
 from replication.events import LinkParked, ResynchronisationNeeded
 from replication.holding import Holding
+from replication.inquiry import Findings
 from replication.intake import Intake
 from replication.lag import LinkState, LinkStatus
 from replication.link import (
@@ -88,7 +88,7 @@ class Inlet:
         self._connection: Connection | None = None
         self._heard_at: float | None = None
         self._states: deque[TableState] = deque()
-        self._questions = Questions(peer, lambda: self._connection)
+        self.questions = Questions(peer, lambda: self._connection)
         self._head = 0
         self._watermark = 0
         self._holding = Holding(surroundings, self._intake)
@@ -159,19 +159,15 @@ class Inlet:
         """Take a refusal: begin anew where nothing can be missing, else say loudly that something is."""
         if frame.code not in (EPOCH, GAP, AHEAD, REWOUND):
             raise ReplicationError(f"{self.peer} refuses: {frame.reason}")
-        if not self._shares_tables():
+        if not resynchronisation.shared(self._around.engine.catalogue, self.peer):
             await self._intake.begin_at(Cursor(self.peer, frame.epoch, frame.tail, 0))
             return True
-        if self.told.state is not LinkState.NEEDS_RESYNCHRONISATION:
-            self._around.emit(ResynchronisationNeeded(self.peer, self._around.region, frame.reason))
+        await self._intake.begin_beyond(frame)
+        self._around.emit(ResynchronisationNeeded(self.peer, self._around.region, frame.reason))
         self.told.become(LinkState.NEEDS_RESYNCHRONISATION, frame.reason)
         self._head = frame.head
-        return False
-
-    def _shares_tables(self) -> bool:
-        """Whether this region holds a table that the peer holds too, or held."""
-        register = settings.REPLICA + self.peer
-        return any(register in table.registers for table in self._around.engine.catalogue.by_name.values())
+        self._bootstrapping.planned()
+        return True
 
     async def _session(self, connection: Connection, sink: Sink) -> None:
         loop = asyncio.get_running_loop()
@@ -194,12 +190,12 @@ class Inlet:
             )
         finally:
             self._backoff.lasted(loop.time() - began)
-            moved, behind = sink.position > start or self._questions.answered, sink.head > start or self._questions.open
+            moved, behind = sink.position > start or self.questions.answered, sink.head > start or self.questions.open
             self._patience.ended(moved=moved, behind=behind, quiet_s=loop.time() - (self._heard_at or began))
             self._head, self._watermark = sink.head, self.watermark
             self.parking.forget()
             self._sink = self._connection = None
-            self._questions.end()
+            self.questions.end()
 
     # The three tasks of a session.
 
@@ -229,8 +225,8 @@ class Inlet:
         elif isinstance(frame, Holds):
             self._holding.told(frame, sink.watermark)
             self._work.set()
-        elif isinstance(frame, Snapshot | Records | FetchRefused):
-            self._questions.answer(frame)
+        elif isinstance(frame, Snapshot | Records | FetchRefused | Findings):
+            self.questions.answer(frame)
         else:
             raise ReplicationError(f"{self.peer} sent a {type(frame).__name__}")
 
@@ -302,7 +298,9 @@ class Inlet:
     @property
     def watermark(self) -> int:
         """The hlc up to which all of the peer's changes are applied here, or owed."""
-        return self._holding.bound(self._sink.watermark if self._sink else self._watermark)
+        watermark = self._holding.bound(self._sink.watermark if self._sink else self._watermark)
+        plan = self._around.plans.get(self.peer)
+        return watermark if plan is None else min(watermark, plan.hold_hlc)
 
     @property
     def applied_hlc(self) -> int:
@@ -311,7 +309,7 @@ class Inlet:
 
     async def fetch(self, frame: Fetch) -> Answer:
         """Ask the peer for a piece of a table; see :meth:`~replication.questions.Questions.ask`."""
-        return await self._questions.ask(frame)
+        return await self.questions.fetch(frame)
 
     def poke(self) -> None:
         """Look again at once: a pause came or went, an operator forced the link, or it is worth trying to connect."""
@@ -341,7 +339,10 @@ class Inlet:
         sink = self._sink
         if sink is None:
             return
-        self.complete_ms = max(self.complete_ms, sink.complete_ms)
+        plan = self._around.plans.get(self.peer)
+        sink.incomplete = plan is not None
+        if plan is None:
+            self.complete_ms = max(self.complete_ms, sink.complete_ms)
         state = sink.state(self._around.now_ms())
         clock = self._around.engine.clock
         over_ms = sink.parked_ms
@@ -353,6 +354,8 @@ class Inlet:
         if state is LinkState.PARKED and self.told.state is not LinkState.PARKED:
             self._around.emit(LinkParked(self.peer, self._around.region, over_ms + clock.drift.park_ms))
         detail = f"over the park bound by {over_ms} ms" if state is LinkState.PARKED else ""
+        if state is LinkState.NEEDS_RESYNCHRONISATION and plan is not None:
+            detail = f"{plan.reason}; tables left to compare: {len(plan.tables)}"
         quiet_s = asyncio.get_running_loop().time() - (self._heard_at or 0.0)
         if quiet_s * 1000 >= self._settings.silence_ms:
             # The connection of a slow link is borne longer than that, but nobody may take it for a healthy one.

@@ -14,12 +14,13 @@ import asyncio
 from region.model import settings
 from region.model.change import Cursor
 from region.operation.context import Context
-from replication import applier, obligations
+from replication import applier, obligations, resynchronisation
 from replication.applier import Outcome
 from replication.events import Applied
 from replication.lag import Latencies
 from replication.link import Bootstrapping, Surroundings
-from replication.message import TableState
+from replication.message import Refuse, TableState
+from replication.resynchronisation import Plan
 from replication.sink import Sink, Work
 
 
@@ -125,6 +126,15 @@ class Intake:
         due = loop.time() - self._saved_at >= self._around.settings.position_ms / 1000
         if cursor.sequence > self.saved.sequence and (due or not self.saved.epoch):
             await self.begin_at(cursor)
+
+    async def begin_beyond(self, frame: Refuse) -> None:
+        """Go on from the head that the peer promises, and plan to compare what lies before it."""
+        cursor = Cursor(self.peer, frame.epoch, frame.head, self.saved.watermark)
+        plan: Plan = await self._around.durably(
+            lambda context: resynchronisation.begin(context, self.peer, frame.reason, lost=False, cursor=cursor)
+        )
+        self._around.plans.put(plan)
+        self.saved, self._saved_at = cursor, asyncio.get_running_loop().time()
 
     async def begin_at(self, cursor: Cursor) -> None:
         """Save a cursor."""

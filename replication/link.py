@@ -19,18 +19,19 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import msgspec
 
 from region.engine import Engine
-from region.errors import AtollError, ReplicationError
+from region.errors import AtollError, DamagedLogError, ReplicationError
 from region.events import Event
 from region.job import Work
 from region.model.change import LogRecord
 from region.randomness import Rng
-from replication.events import LinkFailed, LinkStateChanged
+from replication.events import LinkFailed, LinkStateChanged, LogDamaged
 from replication.fencing import Fence
 from replication.lag import LinkState
 from replication.membership import Membership
 from replication.message import Refuse, encode
 from replication.pacing import Pace
 from replication.pauses import Pauses
+from replication.resynchronisation import Plans
 from replication.source import Read, SourceLimits
 from replication.tears import Tears
 from replication.transport import Connection, Transport
@@ -73,6 +74,10 @@ class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a replica that leaves its global table waits for the other members; 0: for ever."""
     detach_after_ms: int = 0
     """For how long a region must be away to be detached from its global tables; 0: never. AWS's is 20 hours."""
+    compare_ms: int = 60_000
+    """How often replicas are compared in the background; 0: never."""
+    recount_at_start: bool = False
+    """Whether digests are made anew from the rows at every start."""
     transactions: Literal["group", "item"] = "group"
     """How this region applies what a peer wrote in one transaction: all at once, or, as AWS does, item by item."""
 
@@ -98,12 +103,15 @@ class Surroundings:
         self.pauses = Pauses()
         self.pace = Pace(engine)
         self.tears = Tears(engine, lambda: asyncio.get_running_loop().time())
+        self.plans = Plans(engine)
         self.region = settings.region
         self.silent: tuple[str, ...] = ()
         """The peers that have not been heard of for so long that they are to be detached."""
         self.advanced: Callable[[], None] = _nothing
         """Called when something of a peer was applied here, or is owed no more."""
         self.safe_time: Callable[[], int] = _never
+        self.damaged = 0
+        """The last sequence of the log that was found to be damaged; who needs it compares tables instead."""
         self._reads: OrderedDict[tuple[int, int, int, int], list[LogRecord]] = OrderedDict()
 
     def now_ms(self) -> int:
@@ -147,7 +155,13 @@ class Surroundings:
         key = (read.after, read.limit, read.bytes_max, head)
         records = self._reads.get(key)
         if records is None:
-            records = self._reads[key] = self._read_whole(read)
+            try:
+                records = self._reads[key] = self._read_whole(read)
+            except DamagedLogError as error:
+                if error.sequence > self.damaged:
+                    self.damaged = error.sequence
+                    self.emit(LogDamaged(error.sequence, str(error)))
+                raise
             if len(self._reads) > READS_KEPT:
                 self._reads.popitem(last=False)
         return records

@@ -29,8 +29,7 @@ import msgspec
 import zstandard
 
 from region.errors import ReplicationError
-from region.model.change import StoredItem
-from region.model.version import EMPTY_VECTOR, Version
+from replication.inquiry import Compare, Compared, FetchedRows, FetchRows, Listed, ListLeaf, Row
 
 FORMAT: Final = 1
 FRAME_BYTES_MAX: Final = 64 << 20
@@ -141,9 +140,8 @@ class Ack(msgspec.Struct, array_like=True, tag=6, frozen=True):
 
     ``applied_ms`` and ``now_ms`` are the sink's wall clock when it last applied and now; ``echo_ms`` is the
     ``sent_ms`` of the last frame that carried one, received ``held_ms`` ago. ``state`` is the sink's state of the
-    link. ``owed``:
-    of these tables, by uid, the source's changes after a sequence are missing here, although they may lie before
-    ``sequence``. ``safe_hlc`` is the sink's safe time.
+    link. ``owed``: of these tables, by uid, the source's changes after a sequence are missing here, although they may
+    lie before ``sequence``. ``safe_hlc`` is the sink's safe time.
     """
 
     sequence: int
@@ -202,26 +200,12 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     sequence: int
 
 
-class Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One item or tombstone (``image`` ``None``) of a snapshot with its version."""
-
-    key: bytes
-    image: bytes | None
-    size: int
-    hlc: int
-    origin: str
-    vector: dict[str, int] | None
-
-    def stored(self) -> StoredItem:
-        """Return what the store holds for it."""
-        return StoredItem(self.image, self.size, Version(self.hlc, self.origin, self.vector or EMPTY_VECTOR))
-
-
 class Snapshot(msgspec.Struct, array_like=True, tag=9, frozen=True):
     """Source to sink: the answer to a :class:`Fetch` of a snapshot.
 
     ``vector`` comes with the first piece: how far each origin's log was included before the first row was read.
-    ``digest`` is :func:`digest` of the rows; ``items`` is the number of live items in the whole table.
+    ``digest`` is :func:`digest` of the rows; ``items`` is the number of live items in the whole table. Tombstones up to
+    ``purged_hlc`` are purged there.
     """
 
     number: int
@@ -232,6 +216,7 @@ class Snapshot(msgspec.Struct, array_like=True, tag=9, frozen=True):
     done: bool
     items: int
     vector: dict[str, Position] | None
+    purged_hlc: int = 0
 
 
 class Records(msgspec.Struct, array_like=True, tag=10, frozen=True):
@@ -276,6 +261,12 @@ Frame = (
     | Records
     | FetchRefused
     | Holds
+    | Compare
+    | Compared
+    | ListLeaf
+    | Listed
+    | FetchRows
+    | FetchedRows
 )
 
 _encoder: Final = msgspec.msgpack.Encoder()

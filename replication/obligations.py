@@ -31,6 +31,7 @@ from region.model.table import CREATING, Table
 from region.operation import replicas
 from region.operation.context import Context
 from region.store.port import Reader
+from replication import resynchronisation
 from replication.message import Position
 
 BEGINNING: Final = Position("", 0)
@@ -45,7 +46,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``creating``: the replica is not ready for use yet, and becomes so when snapshot and reachable obligations are
     done. ``snapshot``: a donor's snapshot is still needed, or incomplete; ``after_key`` (hex) is the last key of it
-    that is durable here, ``vector`` what the donor had included at its start (``None`` before the first piece).
+    that is durable here, ``vector`` what the donor had included at its start (``None`` before the first piece),
+    ``purged_hlc`` up to where every donor has purged its tombstones.
     ``owed`` are the obligations, by region. ``hold_hlc`` is the region's safe time when the plan was made: it does not
     pass this until the plan is done.
     """
@@ -59,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     after_key: str = ""
     items: int = 0
     vector: dict[str, Position] | None = None
+    purged_hlc: int | None = None
     owed: dict[str, Position] = {}
     holds: int = 0
     """How often a pause has held the table back meanwhile: an answer from before a pause says too little."""
@@ -219,8 +222,13 @@ def vector(reader: Reader, table: Table, region: str) -> dict[str, Position]:
     positions = {
         origin: Position(cursor.epoch, cursor.sequence) for origin, cursor in reader.cursors().items() if cursor.epoch
     }
+    for origin in list(positions):
+        comparison = resynchronisation.load(reader, origin)
+        if comparison is not None and table.uid in comparison.tables:
+            # The cursor is ahead of what is here until the table has been compared.
+            del positions[origin]
     plan = load(reader, table.uid)
     if plan is not None:
         positions.update(plan.owed)
-    positions[region] = Position(reader.meta("epoch") or "", reader.log_head())
+    positions[region] = Position(reader.lineage().current, reader.log_head())
     return positions

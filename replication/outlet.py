@@ -17,37 +17,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from region.errors import ReplicationError
 from region.model import settings
-from region.model.settings import Registers
-from region.model.table import Table
-from replication import donor, obligations
+from replication import comparison, donor, obligations, resynchronisation
 from replication.backlog import Backlog
 from replication.events import Delivered
+from replication.inquiry import Findings, Inquiry
 from replication.lag import LIVE_WITHIN_MS, Estimate, Latencies, LinkState, LinkStatus, Skew
 from replication.link import StateTold, Surroundings, reason, refuse, silence, together, wait
 from replication.message import (
+    AHEAD,
+    EPOCH,
     Ack,
-    Catalogue,
     Fetch,
     FetchRefused,
     Holds,
     Refuse,
     Subscribe,
-    TableState,
     decode,
     encode,
 )
 from replication.pauses import OUT_OF, left_s
 from replication.source import Source
+from replication.telling import Telling
 from replication.transport import Connection
 
 FETCHES_MAX: Final = 256
-COMPARED_RECORDS: Final = 10_000
-"""How far back from a subscriber's cursor a record is looked for that tells whether the log is still the same."""
 
 
 class Outlet:
@@ -82,10 +81,8 @@ class Outlet:
         self._idle.set()
         self._heard_at: float | None = None
         self._peer_state = ""
-        self._fetches: deque[Fetch] = deque()
-        self._told: Mapping[str, Table] | None = None
-        self._names: frozenset[str] | None = None
-        self._tables_told: dict[str, Registers] = {}
+        self._fetches: deque[Fetch | Inquiry] = deque()
+        self._telling = Telling(peer)
         self._backlog = backlog
         self._held: frozenset[str] = frozenset()
         self._heard_ack = False
@@ -112,7 +109,7 @@ class Outlet:
         source = Source(
             region=self._around.region,
             sink=self.peer,
-            epoch=engine.store.epoch,
+            lineage=engine.store.lineage(),
             limits=self._settings.limits,
             ships=self._ships,
             name_of=self._name_of,
@@ -121,11 +118,11 @@ class Outlet:
             skew=self._skew,
         )
         store = engine.store
-        last_hlc = store.last_hlc(self._around.region, subscribe.after, within=COMPARED_RECORDS)
-        answer = source.subscribe(subscribe, store.log_head(), store.log_tail(), last_hlc)
+        answer = source.subscribe(subscribe, store.log_head(), store.log_tail(), self._around.damaged)
         if isinstance(answer, Refuse):
             if subscribe.epoch:
                 self.told.become(LinkState.NEEDS_RESYNCHRONISATION, answer.reason)
+                await self._have_lost(subscribe, answer)
             await refuse(connection, answer, self._settings.silence_ms)
             return
         self._begin(connection, source)
@@ -145,6 +142,16 @@ class Outlet:
             self._idle.set()
             self.told.become(LinkState.UNREACHABLE, self.told.detail or "the connection ended")
 
+    async def _have_lost(self, subscribe: Subscribe, answer: Refuse) -> None:
+        """Where the peer has seen changes that this region has lost, plan to get them back, and issue later timestamps.
+
+        The peer's watermark is above all that it has seen of this region.
+        """
+        if answer.code in (EPOCH, AHEAD) and resynchronisation.shared(self._around.engine.catalogue, self.peer):
+            begin = partial(resynchronisation.begin_lost, self.peer, answer.reason, subscribe.watermark)
+            self._around.plans.put(await self._around.durably(begin))
+            self._planned()
+
     def _begin(self, connection: Connection, source: Source) -> None:
         self._idle.clear()
         self._source, self._connection = source, connection
@@ -154,7 +161,7 @@ class Outlet:
             self.acknowledged = min(self.acknowledged, source.acknowledged)
         self.connections += 1
         self._fetches.clear()
-        self._told, self._names, self._tables_told = None, None, {}
+        self._telling = Telling(self.peer)
         self._held = frozenset()
         self._peer_state = ""
         self._look_at_pauses(source)
@@ -168,7 +175,7 @@ class Outlet:
             self._heard_at = loop.time()
             if isinstance(frame, Ack):
                 self._acknowledge(frame, source)
-            elif isinstance(frame, Fetch):
+            elif isinstance(frame, Fetch | Inquiry):
                 if len(self._fetches) >= FETCHES_MAX:
                     raise ReplicationError(f"{self.peer} asks for more than {FETCHES_MAX} pieces at a time")
                 self._fetches.append(frame)
@@ -195,11 +202,15 @@ class Outlet:
         store = self._around.engine.store
         pace = self._around.pace
         while True:
-            await self._tell_tables(connection)
+            news = self._telling.news(self._around.engine.catalogue)
+            if news is not None:
+                await connection.send(encode(news))
             await self._tell_holds(connection)
             busy = False
             if self._fetches and not source.paused:
-                await connection.send(encode(await self._answer(self._fetches.popleft())))
+                asked = self._fetches.popleft()
+                found = await self._answer(asked) if isinstance(asked, Fetch) else self._find(asked)
+                await connection.send(encode(found))
                 busy = True
             read = source.read()
             if read is not None:
@@ -224,7 +235,10 @@ class Outlet:
             self._refresh()
             engine = self._around.engine
             frame = source.heartbeat(
-                engine.store.log_head(), engine.watermark(), self._around.now_ms(), self._around.silent
+                engine.store.log_head(),
+                engine.watermark(),
+                self._around.now_ms(),
+                silent=self._around.silent,
             )
             await connection.send(encode(frame))
             await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
@@ -236,24 +250,11 @@ class Outlet:
             source.paused = paused
             self._wake.set()
 
-    async def _tell_tables(self, connection: Connection) -> None:
-        """Send what has changed of the names of all tables, and of the registers of those that the peer shares."""
-        catalogue = self._around.engine.catalogue
-        if catalogue.by_uid is self._told:
-            return
-        self._told = catalogue.by_uid
-        names = None
-        if self._names is None or catalogue.by_name.keys() != self._names:
-            names = self._names = frozenset(catalogue.by_name)
-        own = settings.REPLICA + self.peer
-        states = []
-        for uid, table in catalogue.by_uid.items():
-            registers = table.registers
-            if own in registers and self._tables_told.get(uid) is not registers:
-                self._tables_told[uid] = registers
-                states.append(TableState(uid, table.name, settings.encode(registers)))
-        if names is not None or states:
-            await connection.send(encode(Catalogue(None if names is None else sorted(names), states)))
+    def _find(self, inquiry: Inquiry) -> Findings | FetchRefused:
+        safe_hlc = self._around.safe_time()
+        return comparison.answer(
+            self._around.engine, inquiry, self.peer, safe_hlc=safe_hlc, bytes_max=self._settings.batch_bytes
+        )
 
     async def _tell_holds(self, connection: Connection) -> None:
         """Say which tables' changes are passed over from here on, before any is."""
@@ -341,7 +342,7 @@ class Outlet:
             return
         if source.paused or self._peer_state == LinkState.PAUSED:
             state = LinkState.PAUSED
-        elif self._peer_state in (LinkState.PARKED, LinkState.BOOTSTRAPPING):
+        elif self._peer_state in (LinkState.PARKED, LinkState.BOOTSTRAPPING, LinkState.NEEDS_RESYNCHRONISATION):
             state = LinkState(self._peer_state)
         elif self._around.now_ms() - (source.oldest_ms or self._around.now_ms()) > LIVE_WITHIN_MS:
             state = LinkState.CATCHING_UP

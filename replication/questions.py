@@ -14,7 +14,8 @@ import msgspec
 
 from region.errors import ReplicationError
 from replication.donor import Answer
-from replication.message import Fetch, encode
+from replication.inquiry import Findings, Inquiry
+from replication.message import Fetch, FetchRefused, Records, Snapshot, encode
 from replication.transport import Connection
 
 ASKED_MAX: Final = 64
@@ -28,7 +29,7 @@ class Questions:
         """Whether the present connection has brought an answer."""
         self._peer = peer
         self._connection = connection
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._waiting: dict[int, asyncio.Future[Answer | Findings]] = {}
         self._places = asyncio.Semaphore(ASKED_MAX)
         self._numbers = 0
 
@@ -37,8 +38,22 @@ class Questions:
         """Whether anything asked for has not come."""
         return bool(self._waiting)
 
-    async def ask(self, frame: Fetch) -> Answer:
-        """Ask for a piece of a table; ``frame.number`` is filled in here.
+    async def fetch(self, frame: Fetch) -> Answer:
+        """Ask for a piece of a table."""
+        piece = await self.ask(frame)
+        if not isinstance(piece, Snapshot | Records | FetchRefused):
+            raise ReplicationError(f"{self._peer} answered a fetch with a {type(piece).__name__}")
+        return piece
+
+    async def inquire(self, frame: Inquiry) -> Findings | FetchRefused:
+        """Ask about the peer's replica of a table."""
+        found = await self.ask(frame)
+        if isinstance(found, Snapshot | Records):
+            raise ReplicationError(f"{self._peer} answered a comparison with a piece of a table")
+        return found
+
+    async def ask(self, frame: Fetch | Inquiry) -> Answer | Findings:
+        """Ask for a piece of a table, or compare one; ``frame.number`` is filled in here.
 
         Raises:
             ReplicationError: there is no connection, or it ended before the answer came.
@@ -49,7 +64,7 @@ class Questions:
                 raise ReplicationError(f"{self._peer} is not connected")
             self._numbers += 1
             number = self._numbers
-            future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[Answer | Findings] = asyncio.get_running_loop().create_future()
             self._waiting[number] = future
             try:
                 await connection.send(encode(msgspec.structs.replace(frame, number=number)))
@@ -57,7 +72,7 @@ class Questions:
             finally:
                 self._waiting.pop(number, None)
 
-    def answer(self, frame: Answer) -> None:
+    def answer(self, frame: Answer | Findings) -> None:
         """Give an answer to whoever waits for it."""
         self.answered = True
         future = self._waiting.pop(frame.number, None)

@@ -16,8 +16,10 @@ import asyncio
 from region.engine import Engine
 from region.errors import AtollError, ReplicationError
 from region.events import Committed, Event, TableChanged
+from region.model.table import Table
 from region.operation.context import Context
 from region.randomness import Rng
+from replication import obligations, resynchronisation
 from replication.backlog import Backlog
 from replication.bootstrap import Bootstrapper
 from replication.departures import Departures
@@ -33,6 +35,7 @@ from replication.membership import Membership
 from replication.message import STRANGER, Refuse, Subscribe, decode
 from replication.outlet import Outlet
 from replication.pauses import FOREVER, META, Direction
+from replication.repair import Repairer, Tally
 from replication.tears import TearStatus
 from replication.transport import Connection, Listener, Transport
 
@@ -53,6 +56,7 @@ class Replication:
         self._outlets: dict[str, Outlet] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._bootstrapper = Bootstrapper(self._around, self._inlets)
+        self._repairer = Repairer(self._around, self._inlets, self.safe_time, self._renewed)
         self._departures = Departures(self._around, self._inlets, self._outlets)
         self._detachments = Detachments(self._around, self._inlets, self._outlets)
         self._backlog = Backlog(engine.store, settings.region)
@@ -65,11 +69,18 @@ class Replication:
         self._listener: Listener | None = None
         self._progress = asyncio.Event()
         self._horizon = ReplicaHorizon(
-            engine, self._inlets, self._outlets, self._bootstrapper, lambda: self._detachments.absent
+            engine,
+            self._inlets,
+            self._outlets,
+            self._bootstrapper,
+            self._around.plans,
+            lambda: self._detachments.absent,
         )
         self._around.advanced = self._horizon.advanced
         self._around.safe_time = self._horizon.safe_time
         self._unsubscribe = engine.events.subscribe(self._on_event)
+        engine.retention.stable_hlc = self._stable_hlc
+        engine.retention.needs["replication"] = self._needed
         engine.fleet = self.membership
         engine.reading.fleet = self.membership
         engine.horizon = self._horizon
@@ -85,6 +96,7 @@ class Replication:
         self._listener = await self._around.transport.serve(self.settings.host, self.settings.port, self._accept)
         for peer in self._inlets:
             self._connect(peer)
+        self._repairer.start()
         self._bootstrapper.planned()
         self._departures.begin()
         self._detachments.begin()
@@ -95,6 +107,7 @@ class Replication:
         self._unsubscribe()
         self._horizon.close()
         await ended(list(self._tasks.values()))
+        await self._repairer.stop()
         await self._bootstrapper.stop()
         await self._departures.stop()
         await self._detachments.stop()
@@ -125,6 +138,7 @@ class Replication:
         """Take a region out of the fleet. Its cursor is kept, should it come back."""
         self.membership.remove(region)
         self._around.pauses.remove("both", region)
+        self._around.plans.done(region)
         outlet = self._outlets.pop(region, None)
         if outlet is not None:
             await outlet.close()
@@ -230,8 +244,8 @@ class Replication:
 
     @property
     def fetching(self) -> bool:
-        """Whether this region still has something of a table to fetch."""
-        return self._bootstrapper.pending
+        """Whether this region still has something of a table to fetch, or to compare because of a plan."""
+        return self._bootstrapper.pending or self._around.plans.pending
 
     async def wait_delivered(self) -> None:
         """Wait until every peer has durably applied all that this region has committed up to now."""
@@ -240,11 +254,27 @@ class Replication:
             self._progress.clear()
             await self._progress.wait()
 
+    async def compare(self, name: str, *, repair: bool, recount: bool = False) -> dict[str, Tally | str]:
+        """Compare a table with every peer that holds it, and take what is missing here if ``repair``.
+
+        ``recount`` makes the table's digest anew from its rows first. A text says why a peer could not be compared.
+
+        Raises:
+            ReplicationError: there is no such global table.
+        """
+        table = self._engine.catalogue.by_name.get(name)
+        if table is None or not table.replicated:
+            raise ReplicationError(f"{self.settings.region} has no global table {name}")
+        if recount:
+            await self._repairer.recount(table)
+        return await self._repairer.inspect(table, repair=repair)
+
     # Wiring.
 
     def _add(self, peer: str, url: str) -> None:
-        self._inlets[peer] = Inlet(self._around, peer, url, self._bootstrapper)
-        self._outlets[peer] = Outlet(self._around, peer, self._backlog, self._bootstrapper.planned, self._progressed)
+        self._around.plans.load(peer)
+        self._inlets[peer] = Inlet(self._around, peer, url, self)
+        self._outlets[peer] = Outlet(self._around, peer, self._backlog, self.planned, self._progressed)
 
     def _progressed(self) -> None:
         """A peer has come further, or has at least been heard; now and then it is time to look at the clock."""
@@ -254,6 +284,57 @@ class Replication:
             self._looked_at = now
             estimates = [outlet.estimate for outlet in self._outlets.values()]
             self.clock_watch.look([it for it in estimates if it is not None], len(self._outlets))
+
+    def _stable_hlc(self, table: Table) -> int:
+        """Return the hlc up to which everything was applied wherever the table is, or was, held: the global safe time.
+
+        While this region has something to fetch or to compare, nothing is known to be stable.
+        """
+        if obligations.load(self._engine.store, table.uid) is not None or self._around.plans.pending:
+            return 0
+        peers = self._outlets.keys() & set(obligations.regions(table.registers)) - self._detachments.absent
+        return min([self.safe_time(), *(self._outlets[peer].peer_safe_hlc for peer in peers)])
+
+    def _needed(self) -> int | None:
+        """Return after which sequence this region's log is needed by peers, or by itself."""
+        catalogue, store = self._engine.catalogue, self._engine.store
+        needed = [
+            min([outlet.acknowledged or 0, *outlet.owed.values()])
+            for peer, outlet in self._outlets.items()
+            if peer not in self._detachments.absent and resynchronisation.shared(catalogue, peer)
+        ]
+        for uid in catalogue.by_uid:
+            plan = obligations.load(store, uid)
+            if plan is not None and self.settings.region in plan.owed:
+                needed.append(0)
+        return min(needed, default=None)
+
+    # What links tell of, and ask: see replication.link.Bootstrapping.
+
+    def link_changed(self) -> None:
+        """A link came, went, or became usable."""
+        self._bootstrapper.link_changed()
+        self._repairer.planned()
+
+    def planned(self) -> None:
+        """There may be something to fetch, or to compare."""
+        self._bootstrapper.planned()
+        self._repairer.planned()
+
+    def fetching_from(self, peer: str) -> bool:
+        """Whether pieces of a table are on their way from a peer."""
+        return self._bootstrapper.fetching_from(peer)
+
+    def owed_by(self, peer: str) -> dict[str, int]:
+        """Return the sequences after which a peer's changes of tables, by uid, are still to be fetched or compared."""
+        owed = self._bootstrapper.owed_by(peer)
+        plan = self._around.plans.get(peer)
+        return owed if plan is None else {**owed, **dict.fromkeys(plan.tables, 0)}
+
+    async def _renewed(self) -> None:
+        """Have every peer subscribe anew, and find out that it has to compare its tables."""
+        for outlet in self._outlets.values():
+            await outlet.close()
 
     def _connect(self, peer: str) -> None:
         self._tasks[peer] = asyncio.get_running_loop().create_task(self._inlets[peer].run())
@@ -313,4 +394,4 @@ class Replication:
             why = f"this is {self.settings.region}, not {frame.origin}"
         else:
             why = f"{self.settings.region} has no peer {frame.sink}"
-        return Refuse(STRANGER, why, store.epoch, store.log_tail(), store.log_head())
+        return Refuse(STRANGER, why, store.lineage().current, store.log_tail(), store.log_head())

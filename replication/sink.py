@@ -95,6 +95,8 @@ class Sink:
         self.watermark = self.cursor.watermark
         self.paused = False
         self.parked_ms = 0
+        self.incomplete = False
+        """Whether tables are still to be compared because of changes that the stream does not bring any more."""
         self.source_behind = 0
         self.source_oldest_ms = 0
         self.source_paused = False
@@ -126,7 +128,7 @@ class Sink:
         """
         if frame.origin != self.origin:
             raise ReplicationError(f"the peer at the address of {self.origin} says that it is {frame.origin}")
-        if frame.after != self.cursor.sequence or (self.cursor.epoch and frame.epoch != self.cursor.epoch):
+        if frame.after != self.cursor.sequence:
             raise ReplicationError(f"{self.origin} starts after {frame.after} and not after {self.cursor.sequence}")
         self.cursor = self.cursor._replace(epoch=frame.epoch)
         self.head = max(frame.head, self.position)
@@ -254,6 +256,8 @@ class Sink:
             return LinkState.PAUSED
         if self.parked_ms:
             return LinkState.PARKED
+        if self.incomplete:
+            return LinkState.NEEDS_RESYNCHRONISATION
         oldest_ms = self._queue[0].piece.changes[0].hlc >> 16 if self._queue else self.source_oldest_ms
         waits_ms = now_ms + self.skew_ms - oldest_ms if oldest_ms else 0
         return LinkState.CATCHING_UP if waits_ms > LIVE_WITHIN_MS else LinkState.LIVE

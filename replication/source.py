@@ -26,6 +26,7 @@ import msgspec
 
 from region.model import settings
 from region.model.change import ITEM, LogRecord
+from region.model.lineage import Lineage
 from replication.lag import Latencies, Skew
 from replication.message import (
     AHEAD,
@@ -88,7 +89,7 @@ class Source:
         *,
         region: str,
         sink: str,
-        epoch: str,
+        lineage: Lineage,
         limits: SourceLimits,
         ships: Callable[[str], bool],
         name_of: Callable[[str], str],
@@ -98,7 +99,7 @@ class Source:
     ) -> None:
         self.region = region
         self.sink = sink
-        self.epoch = epoch
+        self._lineage = lineage
         self.position = 0
         self.acknowledged = 0
         self.head = 0
@@ -116,27 +117,29 @@ class Source:
         self._watermark = 0
         self._told = 0
 
-    def subscribe(self, frame: Subscribe, head: int, tail: int, last_hlc: int = 0) -> Welcome | Refuse:
+    def subscribe(self, frame: Subscribe, head: int, tail: int, damaged: int = 0) -> Welcome | Refuse:
         """Take a subscriber on from its cursor, or say why that cannot be.
 
-        ``last_hlc`` is that of this region's last record at or before the cursor, 0 where none is near. The cursor's
-        watermark is at or above it, because a watermark is sent with a position only once it has been; where it is
-        not, the records up to the cursor are not those that the subscriber has: an older copy of the file took its
-        place, or a power cut took the end of it, and others were written under the same sequences since.
+        ``damaged`` is the last sequence of the log that was found not to be readable, 0 if there is none.
         """
         self.head = head
-        if frame.epoch and frame.epoch != self.epoch:
-            return Refuse(EPOCH, "the cursor belongs to another database file of this region", self.epoch, tail, head)
-        if frame.after < tail:
-            return Refuse(GAP, f"the log begins after {tail}, the cursor is at {frame.after}", self.epoch, tail, head)
-        if frame.after > head:
-            return Refuse(AHEAD, f"the log ends at {head}, the cursor is at {frame.after}", self.epoch, tail, head)
-        if 0 < frame.watermark < last_hlc:
-            why = f"the log was rewound, and written anew up to the cursor at {frame.after}"
-            return Refuse(REWOUND, why, self.epoch, tail, head)
+        life = self._lineage.current
+        code = why = ""
+        if frame.epoch and self._lineage.lost(frame.epoch, frame.after):
+            code, why = EPOCH, f"{self.region} has another database file, or an older one that lost what it had written"
+        elif frame.epoch and not self._lineage.holds(frame.epoch, frame.after):
+            code, why = REWOUND, f"{self.region} has got back writes that its log does not tell of"
+        elif frame.after < tail:
+            code, why = GAP, f"the log begins after {tail}, the cursor is at {frame.after}"
+        elif frame.after < damaged:
+            code, why = GAP, f"record {damaged} of the log is damaged, the cursor is at {frame.after}"
+        elif frame.after > head:
+            code, why = AHEAD, f"the log ends at {head}, the cursor is at {frame.after}"
+        if code:
+            return Refuse(code, why, life, tail, head)
         self.position = self.acknowledged = self._told = frame.after
         self._window_bytes = max(1, min(self._limits.window_bytes, frame.window_bytes))
-        return Welcome(self.region, self.epoch, frame.after, head)
+        return Welcome(self.region, life, frame.after, head)
 
     def read(self) -> Read | None:
         """Return what to read now; ``None`` while the window is full or the link is paused."""
@@ -195,7 +198,14 @@ class Source:
             records += done.records
         return Acknowledged(records, latency_ms)
 
-    def heartbeat(self, head: int, watermark: tuple[int, int], now_ms: int, silent: tuple[str, ...] = ()) -> Heartbeat:
+    def heartbeat(
+        self,
+        head: int,
+        watermark: tuple[int, int],
+        now_ms: int,
+        *,
+        silent: tuple[str, ...] = (),
+    ) -> Heartbeat:
         """Return the frame for one tick."""
         self.head = max(head, self.head)
         self._raise_watermark(0, watermark)

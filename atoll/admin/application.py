@@ -9,6 +9,7 @@ from aiohttp import web
 from atoll.admin.answers import errors
 from atoll.admin.archive import Archive
 from atoll.admin.chaos import Chaos
+from atoll.admin.comparing import Comparing
 from atoll.admin.contents import Contents
 from atoll.admin.feed import Feed
 from atoll.admin.following import Following
@@ -31,6 +32,7 @@ def application(parts: Parts) -> web.Application:
         Inspector(parts),
         Archive(parts),
         Safety(parts),
+        Comparing(parts),
         following,
     ):
         made.add_routes(room.routes())

@@ -34,6 +34,8 @@ VERBS: Final = {
     "conflicts": "Show what was lost to concurrent writes, in all regions together.",
     "wait": "Wait until replicas are equal, or until a region has caught up with a session.",
     "rpo": "Show which acknowledged writes would be lost if a region died now.",
+    "diff": "Name the keys under which the replicas of a table differ.",
+    "repair": "Compare the replicas of tables now, and mend what differs.",
     "dashboard": "Serve the live page of a cluster.",
     "pause": "Pause replication of a region, of a link, or of a table there.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",

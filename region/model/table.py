@@ -72,6 +72,13 @@ class LocalState(msgspec.Struct, frozen=True, kw_only=True):
     changes before it reach other replicas as the state that a snapshot finds, and never one by one."""
     disassociation_protection: bool = True
     leaving: Leaving | None = None
+    digest_after: str | None = ""
+    """The last key (hex) that the table's digest counts; ``None`` when it is complete. Global tables alone have one."""
+    purged_hlc: int = 0
+    """Tombstones up to this hlc are purged here, or about to be: nothing up to it can still arrive for the first time.
+    So what arrives with a timestamp up to it, and has no row here, was deleted and purged, and is ignored."""
+    purging: bool = False
+    """Whether some of those tombstones may still be there."""
     extra: Mapping[str, Any] = {}
     """Settings of one region that have no field of their own, by the name of the operation family."""
 

@@ -28,6 +28,7 @@ from region.model.change import CAUSE_REQUEST, Change, StoredItem
 from region.model.expiry import ExpirySettings
 from region.model.feed import ConflictSettings
 from region.model.job import Job
+from region.model.retention import RetentionSettings
 from region.model.stream import StreamSettings
 from region.model.table import CREATING, DELETING, Table, TableRecord
 from region.model.values import Item
@@ -52,6 +53,7 @@ class RegionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long tables and indexes stay in CREATING, UPDATING and DELETING; 0: the change is done at once."""
     streams: StreamSettings = StreamSettings()
     ttl: ExpirySettings = ExpirySettings()
+    retention: RetentionSettings = RetentionSettings()
     conflicts: ConflictSettings = ConflictSettings()
     throttling: bool = False
     """Whether requests beyond the capacity of their tables are refused."""

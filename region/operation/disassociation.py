@@ -175,6 +175,13 @@ def _own_state(context: Context, table: Table) -> LocalState:
     if key:
         extra["KMSMasterKeyId"] = key
     local = msgspec.structs.replace(
-        table.local, leaving=None, disassociation_protection=True, global_since=0, extra=extra
+        table.local,
+        leaving=None,
+        disassociation_protection=True,
+        global_since=0,
+        digest_after="",
+        purged_hlc=0,
+        purging=False,
+        extra=extra,
     )
     return records.in_transition(local, ACTIVE, 0)

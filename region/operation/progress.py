@@ -23,6 +23,8 @@ from region.operation.context import Context
 from region.operation.replicas import begin_serving
 
 CHUNK_ITEMS: Final = 200
+CHUNK_ROWS: Final = 1000
+"""How many rows are counted in a digest at a time: nothing of them is decoded."""
 
 
 def advance(context: Context) -> float | None:
@@ -34,8 +36,11 @@ def advance(context: Context) -> float | None:
     for table in list(context.catalogue.by_name.values()):
         stream_shards.advance(context, table)
     for table in context.catalogue.by_name.values():
-        if _fill_one(context, table):
+        if _fill_one(context, table) or _count_some(context, table):
             return 0
+    if context.transaction.clear_garbage(CHUNK_ITEMS):
+        context.written += 1
+        return 0
     return _next_wait(context)
 
 
@@ -80,6 +85,17 @@ def _fill_one(context: Context, table: Table) -> bool:
         _end_index_transitions(context, context.catalogue.by_uid[table.uid])
         return True
     return False
+
+
+def _count_some(context: Context, table: Table) -> bool:
+    """Count one chunk of rows in the digest of a table that has become global; return whether there was one."""
+    after = table.local.digest_after
+    if after is None or not table.replicated:
+        return False
+    last = context.transaction.fill_digest(table, bytes.fromhex(after), CHUNK_ROWS)
+    local = msgspec.structs.replace(table.local, digest_after=None if last is None else last.hex())
+    context.save_table(msgspec.structs.replace(table.record, local=local))
+    return True
 
 
 def _save_indexes(context: Context, table: Table, indexes: dict[str, IndexState]) -> None:

@@ -70,6 +70,9 @@ def insert(context: Context, uid: str, name: str, registers: Registers, local: L
     names = [index["IndexName"] for index in definition.get("LocalSecondaryIndexes") or ()]
     names += settings.family(registers, settings.INDEX)
     indexes = {index: IndexState(UNNUMBERED, ACTIVE) for index in names}
+    if _replicated(registers):
+        # There are no rows yet, and so the digest of them is complete.
+        local = msgspec.structs.replace(local, digest_after=None)
     known = context.catalogue.by_uid.get(uid)
     if known is not None:
         # The replica was here before; its streams can still be read.
@@ -102,6 +105,8 @@ def _insert(context: Context, record: TableRecord) -> Table:
 def save(context: Context, table: Table, registers: Registers, local: LocalState | None = None) -> Table:
     """Replace a table's registers and local state, which follows the registers. The peers are not told."""
     before = local or table.local
+    if not table.replicated and _replicated(registers) and not context.reader.scan_versions(table, b"", 1):
+        before = msgspec.structs.replace(before, digest_after=None)
     after = follow(context, table, registers, before)
     return context.save_table(msgspec.structs.replace(table.record, registers=dict(registers), local=after))
 
@@ -189,6 +194,10 @@ def _follow_expiry(context: Context, local: LocalState, ttl: Mapping[str, Any] |
     if known is None or not end_ms:
         return expiry.with_state(local, None)
     return expiry.with_state(local, expiry.ExpiryState(attribute=known.attribute, until_ms=end_ms))
+
+
+def _replicated(registers: Registers) -> bool:
+    return any(name.startswith(settings.REPLICA) for name in registers)
 
 
 def _value(registers: Registers, name: str) -> Any:

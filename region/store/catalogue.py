@@ -25,23 +25,31 @@ _SAVE: Final = (
     "SET uid = excluded.uid, name = excluded.name, dropped = excluded.dropped, record = excluded.record"
 )
 _NAMED: Final = "SELECT count(*) FROM sqlite_master WHERE name = ? COLLATE NOCASE"
+_GARBAGE: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB ? LIMIT 1"
 _VIEWS_OF: Final = "SELECT name FROM sqlite_master WHERE type = 'view' AND instr(sql, ?)"
+
+DROPPED_AT_ONCE: Final = 2000
+"""How many rows a storage may have to be dropped in one statement, which holds up everybody else."""
 
 
 class CatalogueWriter:
-    """Writes the catalogue over one connection; ``reset(number, live)`` starts or ends the counting of a storage."""
+    """Writes the catalogue over one connection; ``reset(number, live)`` starts or ends the counting of a storage,
+    ``forget(number)`` ends a digest.
+    """
 
-    __slots__ = ("_execute", "_reset", "_state")
+    __slots__ = ("_execute", "_forget", "_reset", "_state")
 
     def __init__(
         self,
         execute: Callable[[str, tuple[Any, ...]], apsw.Cursor],
         state: State,
         reset: Callable[[int, bool], None],
+        forget: Callable[[int], None],
     ) -> None:
         self._execute = execute
         self._state = state
         self._reset = reset
+        self._forget = forget
 
     def allocate(self) -> int:
         """Return the next number for a table or an index."""
@@ -98,6 +106,8 @@ class CatalogueWriter:
         for index in Table(known).indexes.values():
             self._drop(index.id, schema.entries_name(index.id, known.name, index.name))
         self._follow_expiries(expiry.storage_of(Table(known)), None)
+        self._forget(known.id)
+        self._execute(schema.drop_index(schema.tombstones_name(items)), ())
         self._drop(known.id, items)
 
     def separate(self, left: TableRecord, kept: TableRecord, head: int) -> TableRecord:
@@ -111,6 +121,7 @@ class CatalogueWriter:
             f"table {left.name} ({left.uid}) is separated without being there",
         )
         self._save(kept)
+        self._forget(kept.id)
         left = msgspec.structs.replace(left, id=self.allocate())
         self._save(left)
         self._execute(SAVE_SEPARATION, (kept.id, head, left.uid))
@@ -131,6 +142,7 @@ class CatalogueWriter:
     def _create(self, table: Table) -> None:
         items = schema.items_name(table.id, table.name)
         self._execute(schema.create_items(items), ())
+        self._execute(schema.create_tombstones(items), ())
         for view in schema.view_names(table.id, table.name):
             if not self._execute(_NAMED, (view,)).get:
                 self._execute(schema.create_view(view, items), ())
@@ -156,8 +168,27 @@ class CatalogueWriter:
             self._execute(expiry.create(after), ())
 
     def _drop(self, number: int, name: str) -> None:
-        self._execute(schema.drop_table(name), ())
+        """Drop a storage at once where it is small; a large one loses its name, and its rows go little by little."""
+        if self._execute(schema.beyond(name), (DROPPED_AT_ONCE,)).get:
+            self._state.garbage = True
+            self._execute(schema.rename_table(name, schema.garbage_name(self.allocate())), ())
+        else:
+            self._execute(schema.drop_table(name), ())
         self._reset(number, False)
+
+    def clear_garbage(self, limit: int) -> bool:
+        """Delete up to ``limit`` rows of what was dropped; return whether there is more."""
+        if not self._state.garbage:
+            return False
+        name: str | None = self._execute(_GARBAGE, (f"{schema.GARBAGE}*",)).get
+        if name is None:
+            self._state.garbage = False
+            return False
+        if self._execute(schema.beyond(name), (limit,)).get:
+            self._execute(schema.delete_first(name), (limit,))
+        else:
+            self._execute(schema.drop_table(name), ())
+        return True
 
 
 def _by_id(indexes: Mapping[str, Index]) -> dict[int, Index]:

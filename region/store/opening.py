@@ -18,6 +18,7 @@ from typing import Any, Final
 import apsw
 
 from region.errors import StoreError
+from region.model import lineage as lineages
 from region.randomness import Rng
 from region.store import schema
 from region.store.failure import failure
@@ -77,9 +78,20 @@ def open_file(path: Path, region: str, durability: str, rng: Rng) -> apsw.Connec
             raise StoreError(f"the file system of {path} has no shared memory for SQLite's WAL: use a local disk")
         connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if version:
+            _begin_life(connection, rng)
     except apsw.Error as error:
         raise failure(error, "opening", str(path)) from error
     return connection
+
+
+def _begin_life(connection: apsw.Connection, rng: Rng) -> None:
+    """Give the file a new life, before anything can be written in it (:mod:`region.model.lineage`)."""
+    rows: list[tuple[Any, ...]] = connection.execute("SELECT name, value FROM meta").fetchall()
+    meta = dict(rows)
+    head, tail = connection.execute("SELECT coalesce(max(sequence), 0), coalesce(min(sequence) - 1, 0) FROM log").get
+    lineage = lineages.decode(meta.get(lineages.META), meta["epoch"]).begun(rng.token(8), head, tail)
+    connection.execute(schema.SAVE_META, (lineages.META, lineages.encode(lineage)))
 
 
 def connect_reader(path: Path) -> apsw.Connection:

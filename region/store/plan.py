@@ -91,12 +91,15 @@ class TablePlan:
         "amend",
         "by_name",
         "delete",
+        "digest_upto",
+        "digested",
         "expiry",
         "get",
         "indexes",
         "insert",
         "scan",
         "table",
+        "tombstones",
         "update",
         "versions",
     )
@@ -107,13 +110,18 @@ class TablePlan:
         self.get = f"SELECT image, size, hlc, origin, vector FROM {name} WHERE key = ?"
         self.insert = f"INSERT INTO {name} VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
         self.update = f"UPDATE {name} SET size = ?2, hlc = ?3, origin = ?4, vector = ?5, image = ?6 WHERE key = ?1"
-        self.amend = f"UPDATE {name} SET hlc = ?2, origin = ?3, vector = ?4 WHERE key = ?1"
+        self.amend = f"UPDATE {name} SET vector = ?4 WHERE key = ?1 AND hlc = ?2 AND origin = ?3"
         self.delete = f"DELETE FROM {name} WHERE key = ?"
+        self.tombstones = f"SELECT key, hlc, origin, vector FROM {name} WHERE image IS NULL AND hlc <= ? LIMIT ?"
         self.versions = f"SELECT image, size, hlc, origin, vector, key FROM {name} WHERE key > ? ORDER BY key LIMIT ?"
         self.scan = ScanPlan(table.id, f"SELECT key, image, size FROM {name} WHERE image IS NOT NULL AND", "key")
         self.indexes = tuple(IndexPlan(table, index) for index in table.indexes.values())
         self.by_name = {plan.index.name: plan for plan in self.indexes}
         self.expiry = expiry.plan_of(table)
+        self.digested = table.replicated
+        after = table.local.digest_after
+        self.digest_upto = None if after is None else bytes.fromhex(after)
+        """Rows up to this key are in the digest; ``None``: all are."""
 
 
 def _attribute_types(table: Table, index: Index) -> dict[str, str]:

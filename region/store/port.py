@@ -7,6 +7,7 @@ Invariants:
 
 * ``Transaction.put`` writes the item row, its index entries and its log record in one call: there is no other way to
   make a change. ``load`` copies one that another replica's log, or this one's, holds already.
+* The digest of a global table is that of its rows after every commit.
 * Log sequences are dense and in commit order; what ``read_log`` returns is committed.
 * A tombstone is a row whose image is ``None``; ``scan`` never shows one, ``get`` and ``scan_versions`` do.
 
@@ -23,6 +24,7 @@ from typing import Protocol
 from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, PastChange, StoredItem, Tally
 from region.model.client_token import ClientToken
 from region.model.job import ArchiveFile, Job
+from region.model.lineage import Lineage
 from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
@@ -135,8 +137,17 @@ class Reader(Protocol):
     def log_tail(self) -> int:
         """Return the sequence before the first record still kept: a reader whose cursor is below it has a gap."""
 
-    def last_hlc(self, origin: str, upto: int, *, within: int) -> int:
-        """Return the hlc of an origin's last record among the ``within`` records up to ``upto``, 0 if there is none."""
+    def log_bytes(self) -> int:
+        """Return about how many bytes the log takes."""
+
+    def lineage(self) -> Lineage:
+        """Return the lives of this file's log: which positions that were handed out still hold."""
+
+    def digest(self, table: Table) -> list[int] | None:
+        """Return the packed chunks of a table's digest (:mod:`region.model.digest`): of live items, then of tombstones.
+
+        ``None`` while it is being built, and for a table that never was global.
+        """
 
     def cursors(self) -> dict[str, Cursor]:
         """Return how far each origin's log has been applied here."""
@@ -189,7 +200,25 @@ class Transaction(Reader, Protocol):
         """Write one item change without a log record: what a new replica copies, and own changes that come home."""
 
     def amend_version(self, table: Table, key: bytes, version: Version) -> None:
-        """Replace the version of an item or tombstone whose image stays: it has met a write that lost to it."""
+        """Replace the vector of an item or tombstone whose image and timestamp stay: it has met one that lost to it."""
+
+    def purge(self, table: Table, upto_hlc: int, limit: int) -> int:
+        """Delete up to ``limit`` tombstones with timestamps up to an hlc; return how many."""
+
+    def erase(self, table: Table, key: bytes, incumbent: StoredItem) -> None:
+        """Remove an item or tombstone without a trace: neither a tombstone nor a log record is left."""
+
+    def trim_log(self, upto: int, limit: int) -> bool:
+        """Delete up to ``limit`` log records up to a sequence, oldest first; return whether more are left.
+
+        The last record of all stays.
+        """
+
+    def clear_garbage(self, limit: int) -> bool:
+        """Delete up to ``limit`` rows of tables that were dropped; return whether there may be more."""
+
+    def renew_lineage(self, life: str) -> None:
+        """Begin a new life of the log: no position that was handed out before holds any more."""
 
     def log_table(self, table: Table, registers: Registers, version: Version) -> int:
         """Append a log record that carries the table's shared settings. Return its sequence."""
@@ -228,6 +257,14 @@ class Transaction(Reader, Protocol):
 
         Returns the last key done, ``None`` at the end. The index exists while ``table.local`` has a state of TTL with
         a number (:class:`~region.model.expiry.ExpiryState`), and every write keeps it up to date.
+        """
+
+    def fill_digest(self, table: Table, after: bytes, limit: int) -> bytes | None:
+        """Count up to ``limit`` rows with ``key > after`` in a table's digest.
+
+        Returns the last key done, ``None`` at the end. ``table.local.digest_after`` says how far it has come; with an
+        empty ``after`` it begins anew.
+        empty ``after`` it begins anew.
         """
 
     def expired(self, table: Table, first_s: int, last_s: int, limit: int) -> list[tuple[int, bytes]]:

@@ -18,9 +18,11 @@ from typing import Any
 import apsw
 
 from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem, Tally
+from region.model.lineage import Lineage
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
 from region.store import codec, feed, log
+from region.store import digest as digests
 from region.store.archive import ArchiveRecords
 from region.store.failure import failure, reading
 from region.store.state import State
@@ -130,11 +132,18 @@ class SqliteReader:
     def read_table_log(self, table_uid: str, after: int, upto: int, *, limit: int, origin: str) -> list[LogRecord]:
         """Return the item records of one table and origin with ``after < sequence <= upto``, in order."""
         identities = self._state.identities
-        records: list[LogRecord] = []
+        found: list[LogRecord] = []
         for stretch in identities.stretches(table_uid):
-            part = (max(after, stretch.after), min(upto, stretch.upto), stretch.number, origin, limit - len(records))
-            records += [log.record_of(row, identities) for row in self._execute(log.READ_TABLE, part)]
-        return records
+            first, last = max(after, stretch.after), min(upto, stretch.upto)
+            within = (stretch.number, origin, first >> log.BLOCK_BITS, last >> log.BLOCK_BITS)
+            blocks: list[tuple[Any, ...]] = self._execute(log.BLOCKS, within).fetchall()
+            for (block,) in blocks:
+                part = max(first, (block << log.BLOCK_BITS) - 1), min(last, ((block + 1) << log.BLOCK_BITS) - 1)
+                rows = self._execute(log.READ_TABLE, (*part, stretch.number, origin, limit - len(found)))
+                found += [log.record_of(row, identities) for row in rows]
+                if len(found) == limit:
+                    return found
+        return found
 
     @reading("counting in the change log")
     def tally_log(self, after: int, upto: int, *, origin: str) -> dict[str, Tally]:
@@ -167,10 +176,22 @@ class SqliteReader:
         tail: int = self._execute(log.TAIL).get
         return tail
 
-    @reading("reading the change log")
-    def last_hlc(self, origin: str, upto: int, *, within: int) -> int:
-        """Return the hlc of an origin's last record among the ``within`` records up to ``upto``, 0 if there is none."""
-        return self._execute(log.LAST_HLC, (upto, upto - within, origin)).get or 0
+    @reading("measuring the change log")
+    def log_bytes(self) -> int:
+        """Return about how many bytes the log takes, judged by its last records."""
+        records = self.log_head() - self.log_tail()
+        return log.bytes_of(self._execute(log.BYTES).get, records)
+
+    def lineage(self) -> Lineage:
+        """Return the lives of this file's log, as of the last commit."""
+        return self._state.lineage
+
+    @reading("reading a digest")
+    def digest(self, table: Table) -> list[int] | None:
+        """Return the chunks of a table's digest, packed, or ``None`` while it has none."""
+        if not table.replicated or table.local.digest_after is not None:
+            return None
+        return digests.read(self._execute, table.id)
 
     @reading("reading the cursors")
     def cursors(self) -> dict[str, Cursor]:

@@ -15,6 +15,9 @@ from __future__ import annotations
 
 from typing import Final
 
+GARBAGE: Final = "garbage:"
+"""How the names of dropped tables begin that still have rows; no other name begins so."""
+
 PAGE_BYTES: Final = 8192
 """At SQLite's usual 4 KB, items of 1 KB overflow their pages in a table without rowid, and everything costs twice."""
 
@@ -117,7 +120,24 @@ _ARCHIVE: Final = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS, _CONFLICT_FACTS, _ARCHIVE)
+_DIGESTS: Final = (
+    """CREATE TABLE digests (
+        table_id INTEGER NOT NULL,
+        chunk INTEGER NOT NULL,
+        leaves BLOB NOT NULL,
+        PRIMARY KEY (table_id, chunk)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE log_blocks (
+        table_id INTEGER NOT NULL,
+        origin TEXT NOT NULL,
+        block INTEGER NOT NULL,
+        PRIMARY KEY (table_id, origin, block)
+    ) WITHOUT ROWID""",
+    "INSERT INTO log_blocks SELECT DISTINCT table_id, origin, sequence >> 10 FROM log",
+    "ALTER TABLE log ADD COLUMN checksum INTEGER",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS, _CONFLICT_FACTS, _ARCHIVE, _DIGESTS)
 """Statements by layout: the first makes layout 1 of an empty file, the next makes layout 2 of that, and so on."""
 
 VERSION: Final = len(MIGRATIONS)
@@ -152,6 +172,43 @@ def create_entries(name: str, *, with_images: bool) -> str:
     """Return the statement that makes the table of an index's entries; an index of ALL has no images of its own."""
     images = ", size INTEGER NOT NULL, image BLOB NOT NULL" if with_images else ""
     return f"CREATE TABLE {quoted(name)} (key BLOB PRIMARY KEY, base BLOB NOT NULL{images}) WITHOUT ROWID"
+
+
+def create_tombstones(items: str) -> str:
+    """Return the statement that makes the index of a table's tombstones by time, which costs live items nothing."""
+    name = quoted(tombstones_name(items))
+    return f"CREATE INDEX IF NOT EXISTS {name} ON {quoted(items)} (hlc) WHERE image IS NULL"
+
+
+def tombstones_name(items: str) -> str:
+    """Return the name of the index of a table's tombstones."""
+    return f"{items}:tombstones"
+
+
+def garbage_name(number: int) -> str:
+    """Return the name of a dropped table whose rows are still to be deleted."""
+    return f"{GARBAGE}{number}"
+
+
+def drop_index(name: str) -> str:
+    """Return the statement that drops an index, where there is one."""
+    return f"DROP INDEX IF EXISTS {quoted(name)}"
+
+
+def rename_table(name: str, other: str) -> str:
+    """Return the statement that gives a table another name."""
+    return f"ALTER TABLE {quoted(name)} RENAME TO {quoted(other)}"
+
+
+def beyond(name: str) -> str:
+    """Return the query that answers 1 where a table has more rows than its parameter says."""
+    return f"SELECT 1 FROM {quoted(name)} LIMIT 1 OFFSET ?"
+
+
+def delete_first(name: str) -> str:
+    """Return the statement that deletes the first rows of a table, as many as its parameter says."""
+    table = quoted(name)
+    return f"DELETE FROM {table} WHERE key IN (SELECT key FROM {table} ORDER BY key LIMIT ?)"
 
 
 def drop_table(name: str) -> str:

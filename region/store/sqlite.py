@@ -27,6 +27,7 @@ import apsw
 
 from region.errors import DefectError, require
 from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem, Tally
+from region.model.lineage import Lineage
 from region.model.table import Index, Table, TableRecord
 from region.randomness import Rng
 from region.store import opening
@@ -263,9 +264,17 @@ class SqliteStore:
         """Return the sequence before the first record still kept."""
         return self._reader().log_tail()
 
-    def last_hlc(self, origin: str, upto: int, *, within: int) -> int:
-        """Return the hlc of an origin's last record among the ``within`` records up to ``upto``, 0 if there is none."""
-        return self._reader().last_hlc(origin, upto, within=within)
+    def log_bytes(self) -> int:
+        """Return about how many bytes the log takes."""
+        return self._reader().log_bytes()
+
+    def lineage(self) -> Lineage:
+        """Return the lives of this file's log."""
+        return self._state.lineage
+
+    def digest(self, table: Table) -> list[int] | None:
+        """Return the chunks of a table's digest, packed, or ``None`` while it has none."""
+        return self._reader().digest(table)
 
     def cursors(self) -> dict[str, Cursor]:
         """Return how far each origin's log has been applied here."""

@@ -10,19 +10,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from region.model import lineage as lineages
+from region.model.lineage import Lineage
 from region.model.table import Table
-from region.store import log
 from region.store.identity import Identities
 from region.store.plan import TablePlan
+
+_HEAD = "SELECT coalesce(max(sequence), 0) FROM log"
+_META = "SELECT value FROM meta WHERE name = '{}'"
 
 
 class State:
     """The memory of one open store, shared by its readers and its transaction."""
 
-    __slots__ = ("counters", "gaps", "gone", "head", "identities", "next_id", "plans", "quiet")
+    __slots__ = (
+        "chunks",
+        "counters",
+        "gaps",
+        "garbage",
+        "gone",
+        "head",
+        "identities",
+        "lineage",
+        "next_id",
+        "noted",
+        "plans",
+        "quiet",
+    )
 
     def __init__(self, execute: Callable[[str], Any]) -> None:
-        self.head: int = execute(log.HEAD).get
+        self.head: int = execute(_HEAD).get
         self.counters: dict[int, tuple[int, int]] = {
             number: (items, size) for number, items, size in execute("SELECT id, items, bytes FROM counters")
         }
@@ -31,8 +48,16 @@ class State:
         self.next_id = int(execute("SELECT value FROM meta WHERE name = 'next_id'").get)
         """The next number for a table or an index."""
         self.plans: dict[int, TablePlan] = {}
+        self.garbage = True
+        """Whether there may be rows of dropped tables to delete."""
         self.gone: set[int] = set()
         """Tables and indexes dropped since the file was opened: a reader with an older catalogue finds them empty."""
+        self.chunks: dict[int, int] = {}
+        """Chunks of digests as they are in the file (:mod:`region.store.digest`)."""
+        self.noted: dict[tuple[int, str], int] = {}
+        """Per table and origin, a block of the log that is known to be noted for them."""
+        lives, epoch = execute(_META.format(lineages.META)).get, execute(_META.format("epoch")).get
+        self.lineage: Lineage = lineages.decode(lives, epoch)
         self.quiet: dict[str, tuple[int, int]] = {}
         """Per origin, a range ``(after, upto]`` of the log that is known to hold nothing of it."""
         self.gaps: dict[str, tuple[int, int]] = {}

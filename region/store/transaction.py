@@ -15,8 +15,8 @@ from typing import Any, Final
 import apsw
 
 from region.errors import DefectError, StoreError, require
-from region.model import image as images
-from region.model import limits, settings
+from region.model import lineage as lineages
+from region.model import settings
 from region.model.change import (
     CAUSE_REQUEST,
     INSERTED,
@@ -28,21 +28,26 @@ from region.model.change import (
     Change,
     Conflict,
     Cursor,
+    StoredItem,
 )
 from region.model.client_token import ClientToken
+from region.model.digest import row_hash
+from region.model.lineage import Lineage
 from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
-from region.store import codec, expiry, feed, log, schema
+from region.store import codec, expiry, feed, schema
 from region.store.archive import ArchiveWriter
+from region.store.building import Builder
 from region.store.catalogue import CatalogueWriter
+from region.store.client_tokens import ClientTokens
+from region.store.digest import DigestWriter
 from region.store.failure import failure, reading, writing
 from region.store.index import IndexWriter
+from region.store.log import LogWriter
 from region.store.reader import SqliteReader
+from region.store.removal import Remover
 from region.store.state import State
-
-BACKFILL_BYTES: Final = limits.MIB
-"""How many bytes of images a backfill reads in one call."""
 
 _SAVE_COUNTER: Final = (
     "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE "
@@ -53,16 +58,6 @@ _SAVE_CURSOR: Final = (
     "INSERT INTO cursors VALUES (?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE "
     "SET epoch = excluded.epoch, sequence = excluded.sequence, watermark = excluded.watermark"
 )
-_CLIENT_TOKEN: Final = "SELECT token, digest, expires_ms FROM client_tokens WHERE token = ?"
-_SAVE_CLIENT_TOKEN: Final = (
-    "INSERT INTO client_tokens VALUES (?, ?, ?) ON CONFLICT (token) DO UPDATE "
-    "SET digest = excluded.digest, expires_ms = excluded.expires_ms"
-)
-_FORGET_CLIENT_TOKENS: Final = (
-    "DELETE FROM client_tokens WHERE token IN "
-    "(SELECT token FROM client_tokens WHERE expires_ms <= ? ORDER BY expires_ms LIMIT 8)"
-)
-"""A few for each that is saved: nobody waits for a purge, and the table stays bounded."""
 
 
 class SqliteTransaction(SqliteReader):
@@ -76,13 +71,18 @@ class SqliteTransaction(SqliteReader):
         self.dirty = False
         """Whether there is anything to commit."""
         self._broken: BaseException | None = None
-        self._head = state.head
+        self._log = LogWriter(self._execute, state)
+        self._digests = DigestWriter(self._execute, state.chunks)
+        self._tokens = ClientTokens(self._execute)
+        self._lineage: Lineage | None = None
         self._counters: dict[int, tuple[int, int] | None] = {}
         self._dropped: set[int] = set()
         self._separated = False
         self._changes = self.connection.changes
         self._indexes = IndexWriter(self._execute, self._changes, self._count)
-        self._catalogue = CatalogueWriter(self._execute, state, self._start_count)
+        self._catalogue = CatalogueWriter(self._execute, state, self._start_count, self._digests.forget)
+        self._builder = Builder(self.connection, self._execute, state, self._indexes, self._digests)
+        self._remover = Remover(self._execute, self._changes, state, self._indexes, self._digests, self._count)
 
     # How the store ends a transaction.
 
@@ -104,6 +104,7 @@ class SqliteTransaction(SqliteReader):
     @writing("saving the counters")
     def flush(self) -> None:
         """Write what was kept in memory; the last step before COMMIT."""
+        self._digests.flush()
         for number, counter in self._counters.items():
             if counter is None:
                 self._execute(_DROP_COUNTER, (number,))
@@ -119,7 +120,10 @@ class SqliteTransaction(SqliteReader):
                 state.plans.pop(number, None)
             else:
                 state.counters[number] = counter
-        state.head = self._head
+        self._log.publish()
+        self._digests.publish()
+        if self._lineage is not None:
+            state.lineage = self._lineage
         self._reset()
 
     def discard(self) -> None:
@@ -127,12 +131,14 @@ class SqliteTransaction(SqliteReader):
         self._state.gone -= self._dropped
         if self._separated:
             self._state.identities.load()
+        self._log.discard()
+        self._digests.discard()
         self._reset()
 
     def _reset(self) -> None:
         self.dirty = False
         self._broken = None
-        self._head = self._state.head
+        self._lineage = None
         self._counters = {}
         self._dropped = set()
         self._separated = False
@@ -141,7 +147,7 @@ class SqliteTransaction(SqliteReader):
 
     def log_head(self) -> int:
         """Return the sequence of the last record, this transaction's included."""
-        return self._head
+        return self._log.head
 
     def statistics(self, table: Table, index: Index | None) -> tuple[int, int]:
         """Return the number of live items and the sum of their sizes in bytes, this transaction's included."""
@@ -164,17 +170,24 @@ class SqliteTransaction(SqliteReader):
     @writing("loading an item")
     def load(self, change: Change) -> None:
         """Write one item change without a log record: item row and index entries."""
-        self._store(change)
+        self._store(change, _hash(change))
 
     @writing("amending a version")
     def amend_version(self, table: Table, key: bytes, version: Version) -> None:
         """Replace the version of an item or tombstone whose image stays."""
         packed = codec.pack_vector(version.vector) if version.vector else None
-        self._execute(self._state.plan(table).amend, (key, version.hlc, version.origin, packed))
+        plan = self._state.plan(table)
+        if plan.digested and (plan.digest_upto is None or key <= plan.digest_upto):
+            stored = self.get(table, key)
+            if stored is not None:
+                self._digests.remove(table.id, key, stored)
+                self._digests.remove(table.id, key, stored._replace(version=version))
+        self._execute(plan.amend, (key, version.hlc, version.origin, packed))
         require(self._changes() == 1, f"the version of an item of {table.name} that is not stored is amended")
 
     def _put(self, change: Change) -> int:
-        old_image = self._store(change)
+        hash_ = _hash(change)
+        old_image = self._store(change, hash_)
         table, image, incumbent = change.table, change.image, change.incumbent
         if old_image is None or incumbent is None:
             effect, old_size = UNCHANGED if image is None else INSERTED, 0
@@ -182,17 +195,14 @@ class SqliteTransaction(SqliteReader):
             effect, old_size = REMOVED, incumbent.size
         else:
             effect, old_size = UNCHANGED if image == old_image else MODIFIED, incumbent.size
-        hlc, origin, vector = change.version
-        self._head = sequence = self._head + 1
-        self._execute(
-            log.INSERT,
+        vector = change.version.vector
+        return self._log.append(
+            table.id,
+            ITEM,
+            change.version,
+            codec.pack_vector(vector) if vector else None,
+            hash_,
             (
-                sequence,
-                table.id,
-                ITEM,
-                origin,
-                hlc,
-                codec.pack_vector(vector) if vector else None,
                 change.key,
                 change.size if image is not None else 0,
                 effect,
@@ -206,10 +216,9 @@ class SqliteTransaction(SqliteReader):
                 change.applied_ms,
             ),
         )
-        return sequence
 
-    def _store(self, change: Change) -> bytes | None:
-        """Write item row and index entries; return the image that was there before."""
+    def _store(self, change: Change, hash_: int) -> bytes | None:
+        """Write item row, digest and index entries; return the image that was there before."""
         table, key, image, incumbent = change.table, change.key, change.image, change.incumbent
         hlc, origin, vector = change.version
         size = change.size if image is not None else 0
@@ -229,6 +238,10 @@ class SqliteTransaction(SqliteReader):
                 self._count(table.id, -1 if image is None else 0, size - incumbent.size)
         if old_image is None and image is not None:
             self._count(table.id, 1, size)
+        if plan.digested and (plan.digest_upto is None or key <= plan.digest_upto):
+            if incumbent is not None:
+                self._digests.remove(table.id, key, incumbent)
+            self._digests.toggle(table.id, key, hash_, live=image is not None)
         if plan.indexes:
             self._indexes.change(plan.indexes, change)
         if plan.expiry is not None:
@@ -241,12 +254,15 @@ class SqliteTransaction(SqliteReader):
         require(
             self._state.identities.current(table.id) == table.uid, f"table {table.name} is logged before it is inserted"
         )
-        packed = codec.pack_vector(version.vector)
         image = settings.encode(registers)
-        self._head = sequence = self._head + 1
-        head = (sequence, table.id, TABLE, version.origin, version.hlc, packed, b"", 0, UNCHANGED, 0)
-        self._execute(log.INSERT, (*head, CAUSE_REQUEST, None, None, image, None, None, None))
-        return sequence
+        return self._log.append(
+            table.id,
+            TABLE,
+            version,
+            codec.pack_vector(version.vector),
+            row_hash(b"", version, image),
+            (b"", 0, UNCHANGED, 0, CAUSE_REQUEST, None, None, image, None, None, None),
+        )
 
     def _count(self, number: int, items: int, size: int) -> None:
         """Add to the statistics of a table or an index."""
@@ -262,6 +278,28 @@ class SqliteTransaction(SqliteReader):
             self._counters[number] = None
             self._state.gone.add(number)
             self._dropped.add(number)
+
+    # What goes for good.
+
+    @writing("purging tombstones")
+    def purge(self, table: Table, upto_hlc: int, limit: int) -> int:
+        """Delete up to ``limit`` tombstones with timestamps up to an hlc; return how many."""
+        return self._remover.purge(table, upto_hlc, limit)
+
+    @writing("removing an item")
+    def erase(self, table: Table, key: bytes, incumbent: StoredItem) -> None:
+        """Remove an item or tombstone without a trace: neither a tombstone nor a log record is left."""
+        self._remover.erase(table, key, incumbent)
+
+    @writing("trimming the change log")
+    def trim_log(self, upto: int, limit: int) -> bool:
+        """Delete up to ``limit`` log records up to a sequence, never the last of all; return whether more are left."""
+        return self._log.trim(upto, limit)
+
+    @writing("clearing what was dropped")
+    def clear_garbage(self, limit: int) -> bool:
+        """Delete up to ``limit`` rows of tables that were dropped; return whether there may be more."""
+        return self._catalogue.clear_garbage(limit)
 
     # The catalogue.
 
@@ -287,7 +325,7 @@ class SqliteTransaction(SqliteReader):
         Returns ``left`` with its new number.
         """
         self._separated = True
-        return self._catalogue.separate(left, kept, self._head)
+        return self._catalogue.separate(left, kept, self._log.head)
 
     @writing("numbering an index")
     def next_index_id(self) -> int:
@@ -296,45 +334,18 @@ class SqliteTransaction(SqliteReader):
 
     @writing("filling an index")
     def backfill(self, table: Table, index: Index, after: bytes, limit: int) -> bytes | None:
-        """Index up to ``limit`` base items, tombstones counted, with ``key > after``; return the last key done.
-
-        It ends sooner where the images are large: a call holds up everybody else.
-        """
-        plan = self._state.plan(table)
-        entries = plan.by_name[index.name]
-        left, bytes_left = limit, BACKFILL_BYTES
-        rows = self.connection.execute(plan.versions, (after, limit))
-        for image, size, _, _, _, key in rows:
-            if image is not None:
-                self._indexes.fill(entries, key, images.decode(image), size)
-                bytes_left -= len(image)
-            left -= 1
-            if not left or bytes_left <= 0:
-                rows.close()
-                last: bytes = key
-                return last
-        return None
+        """Index up to ``limit`` base items, tombstones counted, with ``key > after``; return the last key done."""
+        return self._builder.index(table, index, after, limit)
 
     @writing("building the index of expiries")
     def fill_expiries(self, table: Table, after: bytes, limit: int) -> bytes | None:
-        """Enter up to ``limit`` items, tombstones counted, with ``key > after`` into a table's index of expiries.
+        """Enter up to ``limit`` items with ``key > after`` into a table's index of expiries; return the last key."""
+        return self._builder.expiries(table, after, limit)
 
-        Returns the last key done, ``None`` at the end. It ends sooner where the images are large.
-        """
-        plan = self._state.plan(table)
-        require(plan.expiry is not None, f"table {table.name} has no index of expiries to build")
-        left, bytes_left = limit, BACKFILL_BYTES
-        rows = self.connection.execute(plan.versions, (after, limit))
-        for image, *_, key in rows:
-            if image is not None and plan.expiry is not None:
-                expiry.fill(self._execute, plan.expiry, key, image)
-                bytes_left -= len(image)
-            left -= 1
-            if not left or bytes_left <= 0:
-                rows.close()
-                last: bytes = key
-                return last
-        return None
+    @writing("building a digest")
+    def fill_digest(self, table: Table, after: bytes, limit: int) -> bytes | None:
+        """Count up to ``limit`` rows with ``key > after`` in a table's digest; return the last key."""
+        return self._builder.digest(table, after, limit)
 
     @reading("reading expiries")
     def expired(self, table: Table, first_s: int, last_s: int, limit: int) -> list[tuple[int, bytes]]:
@@ -359,21 +370,27 @@ class SqliteTransaction(SqliteReader):
         self._execute(feed.TRIM, (number - kept, since_ms))
         return number
 
-    # What transactions of the API keep.
-
     @reading("reading a client request token")
     def client_token(self, token: str) -> ClientToken | None:
         """Return what is remembered of a client request token, expired or not."""
-        row: tuple[Any, ...] | None = self._execute(_CLIENT_TOKEN, (token,)).fetchone()
-        return None if row is None else ClientToken(*row)
+        return self._tokens.get(token)
 
     @writing("saving a client request token")
     def save_client_token(self, client_token: ClientToken, now_ms: int) -> None:
         """Remember a client request token, in place of what it stood for before; forget some that have expired."""
-        self._execute(_SAVE_CLIENT_TOKEN, tuple(client_token))
-        self._execute(_FORGET_CLIENT_TOKENS, (now_ms,))
+        self._tokens.save(client_token, now_ms)
+
+    @writing("renewing the lineage")
+    def renew_lineage(self, life: str) -> None:
+        """Begin a new life of the log: no position that was handed out before holds any more."""
+        self._lineage = self._state.lineage.renewed_as(life, self._log.head)
+        self._execute(schema.SAVE_META, (lineages.META, lineages.encode(self._lineage)))
 
     @writing("saving settings of the file")
     def save_meta(self, name: str, value: str) -> None:
         """Set a value of this database file."""
         self._execute(schema.SAVE_META, (name, value))
+
+
+def _hash(change: Change) -> int:
+    return row_hash(change.key, change.version, change.image)

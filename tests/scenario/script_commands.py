@@ -3,6 +3,7 @@
 =============================  ==========================================================================
 ``region NAME…``               start regions, each connected with all others
 ``table [NAME] on REGION…``    make a global table (``songs`` unless named) and wait until it is ACTIVE there
+``add REGION``                 add a replica in a region that was started later, and wait until it is ACTIVE
 ``put REGION KEY VALUE``       write an item ``{pk: KEY, v: VALUE}``
 ``delete REGION KEY``          delete an item
 ``lock REGION KEY VALUE``      write an item on the condition that there is none
@@ -24,6 +25,11 @@
 ``restart REGION``             stop and start again with the same file
 ``copy REGION``                keep a copy of a region's file as it is now
 ``restore REGION``             stop a region and start it with the copy
+``sweep REGION…``              purge what tombstones and trim what log records may go now
+``trim REGION``                trim a region's log to its last record
+``digest [REGION…]``           print which regions have equal digests
+``safe REGION``                print up to when everything in the world is applied in a region
+``events REGION NAME``         print how often a region told of something
 ``lose REGION``                stop a region and start it with an empty file
 =============================  ==========================================================================
 
@@ -32,13 +38,13 @@ A command that fails prints ``error: `` and why.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 from fleet import TABLE, Fleet, Region, eventually
 
@@ -47,6 +53,7 @@ from atoll.findings import Inspection
 from clock import ManualClock
 from region.errors import AtollError
 from region.model import image as images
+from region.operation.context import Context
 from replication import Fate, LinkState, MemoryNetwork
 
 EPOCH_MS = 1_800_000_000_000
@@ -98,6 +105,11 @@ class Stage:
         """A new name for a region's file."""
         self.files += 1
         return self.folder / f"{name}-{self.files}.sqlite"
+
+    async def replace(self, name: str, path: Path | None) -> None:
+        """Stop a region and start it again with a file."""
+        await self.fleet.regions.pop(name).stop()
+        await self.fleet.add(name, source=self.clock, path=path)
 
     def at(self, hlc: int) -> str:
         """A timestamp, in ms since the script began."""
@@ -336,7 +348,7 @@ async def _conflicts(stage: Stage, names: list[str]) -> list[str]:
 
 @command("restart")
 async def _restart(stage: Stage, arguments: list[str]) -> list[str]:
-    await stage.fleet.replace(arguments[0], stage.region(arguments[0]).path)
+    await stage.replace(arguments[0], stage.region(arguments[0]).path)
     return []
 
 
@@ -344,19 +356,88 @@ async def _restart(stage: Stage, arguments: list[str]) -> list[str]:
 async def _copy(stage: Stage, arguments: list[str]) -> list[str]:
     name = arguments[0]
     path = stage.copies[name] = stage.file(name)
-    with closing(sqlite3.connect(f"file:{stage.region(name).path}?mode=ro", uri=True)) as live:
-        live.execute("VACUUM INTO ?", [str(path)])
+    # With the store's own library: two SQLite libraries in one process take each other's locks away.
+    with closing(apsw.Connection(str(stage.region(name).path))) as live:
+        live.execute("VACUUM INTO ?", (str(path),))
     return []
 
 
 @command("restore")
 async def _restore(stage: Stage, arguments: list[str]) -> list[str]:
     name = arguments[0]
-    await stage.fleet.replace(name, stage.copies.pop(name))
+    await stage.replace(name, stage.copies.pop(name))
     return []
 
 
 @command("lose")
 async def _lose(stage: Stage, arguments: list[str]) -> list[str]:
-    await stage.fleet.replace(arguments[0], stage.file(arguments[0]))
+    await stage.replace(arguments[0], stage.file(arguments[0]))
     return []
+
+
+@command("trim")
+async def _trim(stage: Stage, arguments: list[str]) -> list[str]:
+    region = stage.region(arguments[0])
+
+    def work(context: Context) -> None:
+        context.transaction.trim_log(context.reader.log_head(), 1_000_000)
+        context.written += 1
+
+    await region.engine.transact(work)
+    return []
+
+
+@command("digest")
+async def _digest(stage: Stage, names: list[str]) -> list[str]:
+    groups: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for name in names or sorted(stage.fleet.regions):
+        region = stage.region(name)
+        await eventually(lambda region=region: _chunks(region) is not None, f"{name} has a digest")
+        groups[tuple(_chunks(region) or ())].append(name)
+    return [" | ".join(" ".join(those) for those in groups.values())]
+
+
+def _chunks(region: Region) -> list[int] | None:
+    table = region.engine.catalogue.by_name.get(TABLE)
+    return None if table is None else region.store.digest(table)
+
+
+@command("events")
+async def _events(stage: Stage, arguments: list[str]) -> list[str]:
+    name, kind = arguments
+    return [str(sum(type(event).__name__ == kind for event in stage.region(name).events))]
+
+
+@command("sweep")
+async def _sweep(stage: Stage, names: list[str]) -> list[str]:
+    for name in names:
+        await sweep(stage.fleet, name, wait=not (stage.cuts.regions or stage.cuts.links))
+    return []
+
+
+async def sweep(fleet: Fleet, name: str, *, wait: bool) -> None:
+    """Do what retention may; ``wait`` first until the region knows that everything is stable up to the present."""
+    region = fleet.regions[name]
+    table = region.engine.catalogue.by_name.get(TABLE)
+    now_ms = region.source.now_ms()
+    if table is not None and wait:
+        stable_hlc = region.engine.retention.stable_hlc
+        await eventually(lambda: stable_hlc(table) >> 16 >= now_ms, f"{name} knows what is stable")
+    while await region.engine.transact(region.engine.retention.step):
+        pass
+
+
+@command("add")
+async def _add(stage: Stage, arguments: list[str]) -> list[str]:
+    (name,) = arguments
+    await stage.fleet.connected()
+    first = next(iter(stage.fleet.regions))
+    members = list(stage.fleet.replicas(first))
+    await stage.region(first).add_replica(name)
+    await stage.fleet.active(TABLE, *members, name)
+    return []
+
+
+@command("safe")
+async def _safe(stage: Stage, arguments: list[str]) -> list[str]:
+    return [stage.at(stage.region(arguments[0]).replication.safe_time())]

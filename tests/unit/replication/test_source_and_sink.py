@@ -10,6 +10,7 @@ from clock import DriftBounds, HybridLogicalClock, ManualClock
 from region.errors import ReplicationError
 from region.model import settings as registers
 from region.model.change import INSERTED, ITEM, TABLE, Cursor, LogRecord
+from region.model.lineage import Life, Lineage
 from region.model.settings import Register
 from region.model.version import Version
 from replication.lag import Latencies, LinkState, Skew
@@ -42,7 +43,7 @@ def new_source(limits: SourceLimits | None = None) -> Source:
         since=lambda uid: 0,
         region=EAST,
         sink=WEST,
-        epoch=EPOCH_ID,
+        lineage=Lineage((Life(EPOCH_ID, 0),)),
         limits=limits or SourceLimits(),
         ships=lambda uid: uid == "mine",
         name_of=lambda uid: uid.upper(),

@@ -22,6 +22,7 @@ from replica_tables import (
 from region.errors import DefectError
 from region.model.table import Table
 from region.model.version import Version
+from region.store.catalogue import DROPPED_AT_ONCE
 
 ALL_HASHES = (b"\x00", b"\xff" * 8)
 KEYS = global_index("Keys", "genre", projection="KEYS_ONLY")
@@ -198,3 +199,32 @@ def test_a_separated_table_keeps_its_storage_and_its_rows_of_the_log_keep_their_
         store.close()
         store = opened(tmp_path / "r.db")
     store.close()
+
+
+def test_a_large_table_goes_little_by_little_and_may_come_back_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    store = opened(path)
+    table = create(store, table_record(replicated=True, indexes=(global_index("ByGenre", "genre"),)))
+    transaction = store.begin()
+    for number in range(DROPPED_AT_ONCE + 500):
+        put(transaction, table, song(f"a{number}", "t", genre="g"), hlc=number + 1)
+    store.commit()
+    transaction = store.begin()
+    transaction.drop_table(table.record)
+    back = Table(transaction.insert_table(msgspec.structs.replace(table.record, id=0)))
+    put(transaction, back, song("again", "t", genre="g"), hlc=10_000)
+    store.commit()
+    assert (back.id, contents(store, back)) == (table.id, [song("again", "t", genre="g")])
+    assert contents(store, table) == contents(store, back)
+    steps = 0
+    while store.begin().clear_garbage(400):
+        store.commit()
+        steps += 1
+        if steps == 3:
+            store.close()
+            store = opened(path)
+    store.commit()
+    assert steps > 2 * DROPPED_AT_ONCE // 400
+    assert contents(store, Table(store.tables()[0])) == [song("again", "t", genre="g")]
+    store.close()
+    assert not [name for (name,) in query(path, "SELECT name FROM sqlite_master") if "garbage" in name]

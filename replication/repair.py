@@ -1,0 +1,304 @@
+"""Repair: this region compares its tables with its peers', and takes what it lacks.
+
+What: three occasions. A plan (``replication.resynchronisation``) is worked off by one task a peer, table by table. In
+the background every pair of replicas is compared now and then; there a settled difference must never be found, is
+counted and told of, and repaired like the others. And an operator may ask.
+
+Invariants: what is taken is settled by the conflict rule, so clients write meanwhile, and the streams go on. Only a
+region with a plan removes what its peer has purged: it is the one that was away. Rows of this region's own origin
+are taken without a log record, with the timestamps that they had; when there were any, the lineage is renewed, because
+peers that have not seen these writes will not find them in the log, and compare with this region instead.
+
+Source: the project's design, section 4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from region.model.table import Table
+from region.operation.context import Context
+from replication import applier, obligations, resynchronisation
+from replication.comparison import Comparison, Difference, NotNowError, in_turn
+from replication.events import (
+    DigestMismatch,
+    ResynchronisationFinished,
+    ResynchronisationInterrupted,
+    WritesRecovered,
+)
+from replication.inlet import Inlet
+from replication.inquiry import Row
+from replication.link import Surroundings, ended, reason, wait
+from replication.resynchronisation import Plan
+
+RETRY_S: Final = 0.5
+DIFFERENCES_MAX: Final = 10_000
+"""How many differences one comparison remembers to tell of; it repairs all the same."""
+
+
+class Tally:
+    """What one comparison of a table with a peer found and did."""
+
+    def __init__(self) -> None:
+        self.differences: list[Difference] = []
+        self.settled = 0
+        self.rows = 0
+        self.recovered = 0
+        self.removed = 0
+
+    def add(self, differences: list[Difference]) -> None:
+        """Count differences."""
+        differences = [it for it in differences if not it.vector]
+        self.settled += sum(it.settled for it in differences)
+        self.differences += differences[: max(0, DIFFERENCES_MAX - len(self.differences))]
+
+
+class Repairer:
+    """The comparisons of one region. ``renewed`` is called when every peer has to subscribe anew."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        inlets: Mapping[str, Inlet],
+        safe_hlc: Callable[[], int],
+        renewed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._around = surroundings
+        self._inlets = inlets
+        self._safe_hlc = safe_hlc
+        self._renewed = renewed
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._wakes: dict[str, asyncio.Event] = {}
+        self._watching: asyncio.Task[None] | None = None
+        self._recounting: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Take up the plans that there are, and begin to compare in the background."""
+        self.planned()
+        if self._around.settings.recount_at_start:
+            tables = [table for table in self._around.engine.catalogue.by_name.values() if table.replicated]
+            self._recounting = asyncio.get_running_loop().create_task(self._recount_all(tables))
+        if self._around.settings.compare_ms:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    def planned(self) -> None:
+        """Take up every plan that no task works on, and let those under way look again."""
+        for peer in self._inlets:
+            if peer not in self._tasks and self._around.plans.get(peer) is not None:
+                self._wakes[peer] = asyncio.Event()
+                self._tasks[peer] = asyncio.get_running_loop().create_task(self._run(peer))
+        for wake in self._wakes.values():
+            wake.set()
+
+    async def stop(self) -> None:
+        """End all tasks; plans are taken up again after the next start."""
+        others = [task for task in (self._watching, self._recounting) if task is not None]
+        await ended([*self._tasks.values(), *others])
+
+    # Plans.
+
+    async def _run(self, peer: str) -> None:
+        wake = self._wakes[peer]
+        try:
+            while (plan := self._around.plans.get(peer)) is not None and peer in self._inlets:
+                moved = False
+                try:
+                    moved = await self._step(plan, self._inlets[peer])
+                except NotNowError:
+                    pass
+                except Exception as error:
+                    # Whatever it was, the plan is as it was: it is told of, and tried again.
+                    self._around.emit(ResynchronisationInterrupted(peer, self._around.region, reason(error)))
+                if not moved:
+                    await wait(wake, RETRY_S)
+        finally:
+            self._tasks.pop(peer, None)
+            self._wakes.pop(peer, None)
+
+    async def _step(self, plan: Plan, inlet: Inlet) -> bool:
+        """Compare the next table that can be compared now; return whether anything was done."""
+        if not plan.tables:
+            await self._finish(plan)
+            return True
+        for uid in plan.tables:
+            table = self._around.engine.catalogue.by_uid.get(uid)
+            tally = Tally()
+            # A replica that is not ready is filled by its bootstrap, and what is no replica is not compared.
+            if table is not None and self._comparable(table, plan.peer):
+                if not inlet.usable:
+                    continue
+                try:
+                    tally = await self.compare(table, inlet, repair=True, planned=True)
+                except NotNowError:
+                    continue
+            await self._around.durably(partial(self._compared, plan, uid, tally))
+            return True
+        return False
+
+    def _comparable(self, table: Table, peer: str) -> bool:
+        usable = not table.record.dropped and self._around.engine.reading.usable(table)
+        return usable and obligations.is_member(table, peer)
+
+    def _compared(self, plan: Plan, uid: str, tally: Tally, context: Context) -> None:
+        """Strike a table off the plan, unless the plan was begun anew meanwhile."""
+        now = resynchronisation.load(context.reader, plan.peer)
+        if now is None or now.began_ms != plan.began_ms or now.tables != plan.tables:
+            return
+        now = msgspec.structs.replace(
+            now,
+            tables=tuple(it for it in now.tables if it != uid),
+            rows=now.rows + tally.rows,
+            recovered=now.recovered + tally.recovered,
+            removed=now.removed + tally.removed,
+        )
+        resynchronisation.save(context, now)
+        self._around.plans.put(now)
+
+    async def _finish(self, plan: Plan) -> None:
+        """Forget a plan that is done; have everybody compare where writes of this region came back."""
+
+        def work(context: Context) -> bool:
+            if resynchronisation.load(context.reader, plan.peer) != plan:
+                return False
+            resynchronisation.forget(context, plan.peer)
+            if plan.recovered:
+                context.transaction.renew_lineage(context.rng.token(8))
+            return True
+
+        if not await self._around.durably(work):
+            return
+        self._around.plans.done(plan.peer)
+        region = self._around.region
+        took_ms = max(0, self._around.now_ms() - plan.began_ms)
+        self._around.emit(ResynchronisationFinished(plan.peer, region, plan.rows, plan.removed, took_ms))
+        if plan.recovered:
+            self._around.emit(WritesRecovered(plan.peer, region, plan.recovered))
+            await self._renewed()
+
+    # One comparison.
+
+    async def compare(self, table: Table, inlet: Inlet, *, repair: bool, planned: bool = False) -> Tally:
+        """Compare a table with a peer; ``repair`` takes what this region lacks, ``planned`` also removes what is gone.
+
+        Raises:
+            NotNowError: one of the two replicas, or its digest, is not complete.
+            ReplicationError: the connection ended.
+        """
+        tally = Tally()
+        comparison = Comparison(
+            self._around.engine, table.uid, inlet.questions.inquire, self._safe_hlc, all_tombstones=planned
+        )
+
+        async def settle(leaf: int) -> None:
+            differences = await comparison.differences(leaf)
+            tally.add(differences)
+            if planned:
+                gone = [it.key for it in differences if it.gone and it.here is not None]
+                if gone:
+                    tally.removed += await self._around.durably(partial(_remove, table.uid, gone))
+            wanted = [it.key for it in differences if it.wanted] if repair else []
+            if repair:
+                tally.recovered += sum(it.lacks_write_of(self._around.region) for it in differences)
+            while wanted:
+                await self._take(table.uid, inlet, await comparison.rows(wanted), tally)
+
+        await in_turn(await comparison.differing(), settle)
+        return tally
+
+    async def _take(self, uid: str, inlet: Inlet, rows: list[Row], tally: Tally) -> None:
+        await self._admitted(uid, inlet, max((row.hlc for row in rows), default=0))
+
+        def work(context: Context) -> applier.Outcome | None:
+            table = context.catalogue.by_uid.get(uid)
+            if table is None or table.record.dropped or not rows:
+                return None
+            return applier.apply_repair(context, inlet.peer, table, rows)
+
+        outcome: applier.Outcome | None = await self._around.durably(work)
+        if outcome is not None:
+            tally.rows += outcome.applied
+            for conflict in outcome.conflicts:
+                self._around.emit(conflict)
+
+    async def _admitted(self, uid: str, inlet: Inlet, hlc: int) -> None:
+        """Wait until no pause holds rows back, and they are within the park bound or an operator forces them."""
+        never = asyncio.Event()
+        while not (inlet.usable and inlet.admits(uid, hlc)):
+            if not inlet.connected:
+                raise NotNowError(f"the connection to {inlet.peer} ended")
+            await wait(never, self._around.settings.heartbeat_ms / 1000)
+
+    # In the background, and on demand.
+
+    async def _watch(self) -> None:
+        never = asyncio.Event()
+        while True:
+            await wait(never, self._around.settings.compare_ms / 1000)
+            for peer, inlet in list(self._inlets.items()):
+                for table in resynchronisation.shared(self._around.engine.catalogue, peer):
+                    if self._comparable(table, peer) and self._around.plans.get(peer) is None and inlet.usable:
+                        await self._look(table, inlet)
+
+    async def _look(self, table: Table, inlet: Inlet) -> None:
+        try:
+            tally = await self.compare(table, inlet, repair=True)
+        except NotNowError:
+            return
+        except Exception as error:
+            self._around.emit(ResynchronisationInterrupted(inlet.peer, self._around.region, reason(error)))
+            return
+        if tally.settled and self._around.plans.get(inlet.peer) is None:
+            self._around.emit(DigestMismatch(inlet.peer, self._around.region, table.name, tally.settled, tally.rows))
+
+    async def inspect(self, table: Table, *, repair: bool) -> dict[str, Tally | str]:
+        """Compare a table with every peer that holds it; a text says why a peer could not be compared."""
+        found: dict[str, Tally | str] = {}
+        for peer, inlet in list(self._inlets.items()):
+            if not obligations.is_member(table, peer):
+                continue
+            if not inlet.usable:
+                found[peer] = f"the link from {peer} is paused, or not connected"
+                continue
+            try:
+                found[peer] = await self.compare(table, inlet, repair=repair)
+            except Exception as error:
+                found[peer] = reason(error)
+        return found
+
+    async def _recount_all(self, tables: list[Table]) -> None:
+        for table in tables:
+            await self.recount(table)
+
+    async def recount(self, table: Table) -> None:
+        """Make the digest of a table anew from its rows, and wait until that is done."""
+
+        def work(context: Context) -> None:
+            now = context.catalogue.by_uid[table.uid]
+            local = msgspec.structs.replace(now.local, digest_after="")
+            context.save_table(msgspec.structs.replace(now.record, local=local))
+
+        await self._around.durably(work)
+        never = asyncio.Event()
+        catalogue = self._around.engine
+        while (now := catalogue.catalogue.by_uid[table.uid]).local.digest_after is not None and not now.record.dropped:
+            await wait(never, self._around.settings.heartbeat_ms / 1000)
+
+
+def _remove(uid: str, keys: list[bytes], context: Context) -> int:
+    """Remove items that a peer has deleted and purged; return how many were there."""
+    table = context.catalogue.by_uid.get(uid)
+    removed = 0
+    if table is None or table.record.dropped:
+        return 0
+    for key in keys:
+        stored = context.transaction.get(table, key)
+        if stored is not None and stored.image is not None:
+            context.transaction.erase(table, key, stored)
+            removed += 1
+    context.written += removed
+    return removed

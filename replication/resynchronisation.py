@@ -1,0 +1,154 @@
+"""Resynchronisation: what a region still has to compare with a peer, kept durably until it is done.
+
+What: a stream cannot go on from a cursor that is behind the log's tail, or that belongs to a future which the peer has
+lost with its file. Then the cursor is set to the head that the peer promised with its refusal, the stream goes on from
+there, and a :class:`Plan` is saved in the same transaction: every shared table is compared with the peer
+(``replication.comparison``), which was read after the promise, so nothing between the old cursor and the new one is
+missed. A region that has itself lost the end of its file makes a plan with every peer that knows of that end: what it
+wrote and lost is there.
+
+Invariants: while there is a plan, the peer's watermark as it counts here, and with it the safe time, stands where it
+stood before; a region that lost writes of its own gives no snapshot to a new replica. A plan ends only when every table
+in it has been compared from beginning to end.
+
+Hazard: a comparison may be begun anew at any time; what was repaired already is then found equal, and costs little.
+
+Source: the project's design, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from region.engine import Engine
+from region.model import settings
+from region.model.change import Cursor
+from region.model.table import Table
+from region.operation.context import Catalogue, Context
+from region.store.port import Reader
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is still to be compared with one peer.
+
+    ``lost``: this region has lost writes of its own, which the peer may have; otherwise it misses some of the peer's.
+    ``tables`` are the uids left to compare. ``hold_hlc`` is the watermark that counts for the peer until then. The rest
+    says what has been done: rows taken, rows of this region's own origin among them, and items removed.
+    """
+
+    peer: str
+    reason: str
+    lost: bool
+    tables: tuple[str, ...]
+    hold_hlc: int
+    began_ms: int
+    rows: int = 0
+    recovered: int = 0
+    removed: int = 0
+
+
+def _name(peer: str) -> str:
+    return f"resynchronisation:{peer}"
+
+
+def load(reader: Reader, peer: str) -> Plan | None:
+    """Return the plan with a peer, or ``None`` when there is nothing to compare."""
+    text = reader.meta(_name(peer))
+    return msgspec.json.decode(text, type=Plan) if text else None
+
+
+def save(context: Context, plan: Plan) -> None:
+    """Keep a plan with the open transaction."""
+    context.transaction.save_meta(_name(plan.peer), msgspec.json.encode(plan).decode())
+    context.written += 1
+
+
+def forget(context: Context, peer: str) -> None:
+    """The plan is done."""
+    context.transaction.save_meta(_name(peer), "")
+    context.written += 1
+
+
+def lost_writes(reader: Reader, peers: Iterable[str]) -> bool:
+    """Whether this region still has to get back writes of its own from one of these peers."""
+    return any((plan := load(reader, peer)) is not None and plan.lost for peer in peers)
+
+
+def shared(catalogue: Catalogue, peer: str) -> list[Table]:
+    """Return the tables held here that the peer holds too, or held."""
+    register = settings.REPLICA + peer
+    return [table for table in catalogue.by_name.values() if register in table.registers]
+
+
+def begin(context: Context, peer: str, reason: str, *, lost: bool, cursor: Cursor | None) -> Plan:
+    """Plan to compare every shared table with a peer, and save the cursor from which its stream goes on meanwhile.
+
+    ``cursor`` is ``None`` where the stream is not concerned. A plan that is there already begins anew.
+    """
+    known = context.reader.cursors()
+    before = load(context.reader, peer)
+    if lost:
+        hold_hlc = min((it.watermark for it in known.values()), default=0)
+    else:
+        hold_hlc = known[peer].watermark if peer in known else 0
+    plan = Plan(
+        peer=peer,
+        reason=reason,
+        lost=lost or (before is not None and before.lost),
+        tables=tuple(table.uid for table in shared(context.catalogue, peer)),
+        hold_hlc=hold_hlc if before is None else min(hold_hlc, before.hold_hlc),
+        began_ms=context.now_ms(),
+    )
+    if before is not None:
+        plan = msgspec.structs.replace(plan, rows=before.rows, recovered=before.recovered, removed=before.removed)
+    save(context, plan)
+    if cursor is not None:
+        context.transaction.save_cursor(cursor)
+    return plan
+
+
+def begin_lost(peer: str, reason: str, watermark: int, context: Context) -> Plan:
+    """Plan to get back what this region has lost, and issue later timestamps from here on.
+
+    ``watermark`` is the peer's: it is above all that the peer has seen of this region.
+    """
+    context.clock.observe(watermark, force=True)
+    return begin(context, peer, reason, lost=True, cursor=None)
+
+
+class Plans:
+    """The plans of one region as they are in its file, at hand."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._plans: dict[str, Plan] = {}
+
+    def load(self, peer: str) -> None:
+        """Learn from the file what there is to do with a peer."""
+        plan = load(self._engine.store, peer)
+        if plan is not None:
+            self._plans[peer] = plan
+
+    def get(self, peer: str) -> Plan | None:
+        """Return the plan with a peer."""
+        return self._plans.get(peer)
+
+    def put(self, plan: Plan) -> None:
+        """Remember a plan that was saved."""
+        self._plans[plan.peer] = plan
+
+    def done(self, peer: str) -> None:
+        """Forget a plan."""
+        self._plans.pop(peer, None)
+
+    @property
+    def hold_hlc(self) -> int | None:
+        """The hlc that the safe time may not pass while there is a plan."""
+        return min((plan.hold_hlc for plan in self._plans.values()), default=None)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to compare because of a plan."""
+        return bool(self._plans)
