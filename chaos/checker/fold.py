@@ -67,7 +67,7 @@ def _upto(evidence: Evidence, region: str) -> Mapping[str, int]:
     cursors = {
         origin: cursor.sequence
         for origin, cursor in held.cursors.items()
-        if origin in evidence.replicas and cursor.epoch == evidence.replicas[origin].epoch
+        if origin in evidence.replicas and evidence.replicas[origin].holds(cursor)
     }
     return {**cursors, region: held.head}
 

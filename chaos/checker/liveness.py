@@ -47,7 +47,7 @@ def _behind(evidence: Evidence, uid: str, origin: str, sink: str) -> Iterator[Vi
         return
     table, key = evidence.table_name(uid), evidence.key_text(last)
     cursor = evidence.replicas[sink].cursors.get(origin)
-    if cursor is None or cursor.epoch != evidence.replicas[origin].epoch:
+    if cursor is None or not evidence.replicas[origin].holds(cursor):
         problem = "has no cursor of it" if cursor is None else "has the cursor of another file"
         sentence = f"{sink} {problem}, and {origin} wrote {key} of {table} as sequence {last.sequence}"
         yield Violation(INVARIANT, sentence, table, key)

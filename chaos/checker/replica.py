@@ -21,7 +21,7 @@ import apsw
 import msgspec
 
 from chaos.history import key_text
-from region.model import keys
+from region.model import keys, lineage
 from region.model.change import Conflict, Cursor, LogRecord, StoredItem
 from region.model.table import Table
 from region.store import expiry, schema
@@ -71,6 +71,10 @@ class Replica(NamedTuple):
     def epoch(self) -> str:
         """The random identity of the file."""
         return self.meta["epoch"]
+
+    def holds(self, cursor: Cursor) -> bool:
+        """Whether a peer's cursor in this region's log still means the same records."""
+        return lineage.decode(self.meta.get(lineage.META), self.epoch).holds(cursor.epoch, cursor.sequence)
 
     @property
     def tail(self) -> int:

@@ -59,9 +59,7 @@ def _in_the_end(evidence: Evidence) -> Iterator[Violation]:
             stored = rows.items.get(key)
             cursor = evidence.replicas[region].cursors.get(origin)
             received = region == origin or (
-                cursor is not None
-                and cursor.epoch == evidence.replicas[origin].epoch
-                and cursor.sequence >= deletion.sequence
+                cursor is not None and evidence.replicas[origin].holds(cursor) and cursor.sequence >= deletion.sequence
             )
             risen = stored is not None and stored.image is not None
             if stored is None or not risen or not received or evidence.set_back(origin):

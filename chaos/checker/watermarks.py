@@ -46,7 +46,7 @@ def _cursors(evidence: Evidence) -> Iterator[Violation]:
     for region, held in evidence.replicas.items():
         for origin, cursor in held.cursors.items():
             source = evidence.replicas.get(origin)
-            if source is None or cursor.epoch != source.epoch or evidence.set_back(origin):
+            if source is None or not source.holds(cursor) or evidence.set_back(origin):
                 continue
             for record in source.log:
                 own = record.version.origin == origin and record.version.hlc <= cursor.watermark
