@@ -313,6 +313,7 @@ class Cluster(Experiments, GlobalTables):
             self._laboratory.launch(plan.ways, self.data)
         if self._with_gateway:
             routes = [f"--region={each.region}=http://{layout.HOST}:{each.api.port}" for each in plan.configs]
+            routes += [f"--admin={each.region}=http://{layout.HOST}:{each.admin.port}" for each in plan.configs]
             self._gateway = ServingChild(["gateway", f"--port={plan.gateway_port}", *routes], self.data)
         return plan.configs
 

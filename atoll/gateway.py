@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -31,8 +31,10 @@ from region.model.limits import MIB
 REQUEST_BYTES_MAX: Final = 64 * MIB
 """More than any region takes; the region itself says what is too much."""
 CONNECTIONS_MAX: Final = 512
-_SCOPE: Final = re.compile(r"Credential=[^/,\s]*/\d{8}/([^/,\s]+)/")
-_QUERY_SCOPE: Final = re.compile(r"^[^/]*/\d{8}/([^/]+)/")
+_SCOPE: Final = re.compile(r"Credential=[^/,\s]*/\d{8}/([^/,\s]+)/([^/,\s]+)/")
+_QUERY_SCOPE: Final = re.compile(r"^[^/]*/\d{8}/([^/]+)/([^/]+)/")
+_BESIDE: Final = {"fis": "/fis"}
+"""Services that a region serves on its admin address, and where there."""
 _HOP_BY_HOP: Final = (
     *("Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE", "Trailer"),
     "Content-Length",
@@ -40,13 +42,29 @@ _HOP_BY_HOP: Final = (
 """Headers that speak of one connection (RFC 9110, section 7.6.1), and the length, which is counted anew."""
 
 
-class Gateway:
-    """Forwards requests to ``endpoints``, URLs by region; the first is for requests of no region."""
+class Scope(NamedTuple):
+    """What a request was signed for."""
 
-    def __init__(self, endpoints: Mapping[str, str]) -> None:
+    region: str
+    service: str
+
+
+class Gateway:
+    """Forwards requests to ``endpoints``, URLs by region; the first is for requests of no region.
+
+    ``admins`` are the regions' admin URLs, for the services that they serve beside DynamoDB.
+    """
+
+    def __init__(self, endpoints: Mapping[str, str], admins: Mapping[str, str]) -> None:
         self._endpoints = dict(endpoints)
+        self._admins = dict(admins)
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions that it forwards to."""
+        return tuple(self._endpoints)
 
     async def start(self, host: str, port: int) -> str:
         """Listen; return the URL. Port 0 takes any free one.
@@ -82,14 +100,17 @@ class Gateway:
             await self._session.close()
 
     async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
-        region = signed_for(request)
-        endpoint = self._endpoints.get(region) if region else next(iter(self._endpoints.values()))
+        scope = signed_for(request)
+        region = scope.region if scope is not None else self.regions[0]
+        endpoint = self._endpoints.get(region)
         if endpoint is None:
             message = (
                 f"Credential should be scoped to a valid region, not '{region}'. "
                 f"This gateway serves {', '.join(self._endpoints)}."
             )
             return _error(400, "com.amazon.coral.service#InvalidSignatureException", message)
+        if scope is not None and scope.service in _BESIDE:
+            endpoint = self._admins.get(region, endpoint) + _BESIDE[scope.service]
         assert self._session is not None
         try:
             body = await request.clone(client_max_size=REQUEST_BYTES_MAX).read()
@@ -105,16 +126,16 @@ class Gateway:
         except web.HTTPRequestEntityTooLarge:
             return _error(413, "com.amazon.coral.service#RequestEntityTooLargeException", "Request is too large.")
         except (aiohttp.ClientError, TimeoutError) as error:
-            message = f"{region or 'The region'} does not answer at {endpoint} ({error})."
+            message = f"{region} does not answer at {endpoint} ({error})."
             return _error(503, "com.amazon.coral.service#ServiceUnavailableException", message)
 
 
-def signed_for(request: web.BaseRequest) -> str | None:
-    """Return the region in the scope of a request's credential, ``None`` for a request without one."""
+def signed_for(request: web.BaseRequest) -> Scope | None:
+    """Return region and service in the scope of a request's credential, ``None`` for a request without one."""
     found = _SCOPE.search(request.headers.get("Authorization", ""))
     if found is None:
         found = _QUERY_SCOPE.search(request.query.get("X-Amz-Credential", ""))
-    return found[1] if found else None
+    return Scope(found[1], found[2]) if found else None
 
 
 def _passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:

@@ -6,6 +6,7 @@ import socket
 
 from aiohttp import web
 
+from atoll.admin import game_days
 from atoll.admin.answers import errors
 from atoll.admin.archive import Archive
 from atoll.admin.chaos import Chaos
@@ -37,6 +38,7 @@ def application(parts: Parts) -> web.Application:
     ):
         made.add_routes(room.routes())
     made.add_routes(Chaos(parts).routes())
+    made.add_subapp(game_days.PATH, game_days.game_days(parts))
     made.on_shutdown.append(following.stop)
     return made
 

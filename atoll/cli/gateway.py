@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import click
 
@@ -21,19 +20,22 @@ PORT = 8090
 @click.option(
     "--region", "routes", multiple=True, metavar="REGION=URL", help="A region's endpoint, instead of a cluster."
 )
+@click.option("--admin", "admins", multiple=True, metavar="REGION=URL", help="A region's admin address, with --region.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the gateway listens.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Its port; 0 takes any free one."
 )
 @click.option("--tethered", is_flag=True, hidden=True)
-def command(cluster: str | None, routes: tuple[str, ...], host: str, port: int, tethered: bool) -> int:
+def command(
+    cluster: str | None, routes: tuple[str, ...], admins: tuple[str, ...], host: str, port: int, tethered: bool
+) -> int:
     """Serve all regions at one address, until SIGTERM or Ctrl-C.
 
     For programs that know one URL and many regions: each request goes to the region that it was signed for.
     """
     try:
-        endpoints = dict(_route(route) for route in routes) or _endpoints(cluster)
-        asyncio.run(_serve(endpoints, host, port, tethered=tethered))
+        gateway = Gateway(*_given(routes, admins)) if routes else Gateway(*_found(cluster))
+        asyncio.run(_serve(gateway, host, port, tethered=tethered))
     except RemedyError as error:
         if not tethered:
             raise
@@ -42,29 +44,33 @@ def command(cluster: str | None, routes: tuple[str, ...], host: str, port: int, 
     return 0
 
 
-async def _serve(endpoints: Mapping[str, str], host: str, port: int, *, tethered: bool) -> None:
+async def _serve(gateway: Gateway, host: str, port: int, *, tethered: bool) -> None:
     stopped = asyncio.Event()
     tether.watch(lambda _: stopped.set(), tethered=tethered)
-    gateway = Gateway(endpoints)
     url = await gateway.start(host, port)
     try:
         if tethered:
             tether.report(Serving(url=url))
         else:
-            click.echo(f"The gateway is ready at {url}, for {', '.join(endpoints)}.")
+            click.echo(f"The gateway is ready at {url}, for {', '.join(gateway.regions)}.")
         await stopped.wait()
     finally:
         await gateway.stop()
 
 
+def _given(routes: tuple[str, ...], admins: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return endpoints and admin URLs as they were given."""
+    return dict(_route(route) for route in routes), dict(_route(admin) for admin in admins)
+
+
 def _route(text: str) -> tuple[str, str]:
     region, _, url = text.partition("=")
     if not region or not url.startswith(("http://", "https://")):
-        raise UsageError(f"--region {text!r} is no REGION=URL.", "Write --region us-east-1=http://127.0.0.1:8000.")
+        raise UsageError(f"{text!r} is no REGION=URL.", "Write --region us-east-1=http://127.0.0.1:8000.")
     return region, url.rstrip("/")
 
 
-def _endpoints(cluster: str | None) -> dict[str, str]:
-    """Return the endpoints of a running cluster's regions; one that is down has none to forward to."""
-    statuses = status.ask(options.find(cluster))
-    return {region: known.addresses.api for region, known in statuses.items() if known is not None}
+def _found(cluster: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the URLs of a running cluster's regions; one that is down has none to forward to."""
+    found = {region: known.addresses for region, known in status.ask(options.find(cluster)).items() if known}
+    return {region: it.api for region, it in found.items()}, {region: it.admin for region, it in found.items()}

@@ -22,6 +22,7 @@ ALLOWED_CALLS: dict[str, frozenset[str]] = {
     "chaos/workload/": frozenset({"timers"}),
     "dashboard/": frozenset({"timers"}),
     "chaos/simulation/": frozenset({"timers"}),
+    "chaos/fis/": frozenset({"timers"}),
     "atoll/": EVERYTHING,
 }
 """Who may reach for what: the ports of time and randomness, the store, the timers of links, archive and workloads, the

@@ -1,0 +1,212 @@
+"""The FIS endpoint: REST requests as botocore's ``fis`` model describes them, checked, routed and answered.
+
+What: an aiohttp application to be mounted where a region serves more than DynamoDB. Methods, paths, where a member of a
+request stands (path, query, body) and what it must look like come from botocore's model, which is loaded, not copied.
+
+Invariant: a request that the model's constraints refuse reaches nothing; what is not built answers
+``UnknownOperationException``. Credentials are not asked for, as on a region's admin address.
+
+Source: botocore's ``fis`` model; AWS's REST-JSON protocol.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from aiohttp import web
+
+from chaos.fis.actions import ACTIONS, GLOBAL_TABLE
+from chaos.fis.errors import FisError, ResourceNotFoundError, ValidationError
+from chaos.fis.experiments import Experiments
+
+BODY_BYTES_MAX: Final = 1 << 20
+PAGE: Final = 100
+_SUMMARY: Final = ("id", "arn", "description", "creationTime", "lastUpdateTime", "tags")
+_EXPERIMENT_SUMMARY: Final = ("id", "arn", "experimentTemplateId", "state", "creationTime", "tags", "experimentOptions")
+
+Request = dict[str, Any]
+Answer = dict[str, Any]
+
+
+@cache
+def _model() -> Any:
+    """Load the service model when the first request comes: a region that nobody experiments with never needs it."""
+    import botocore.session  # noqa: PLC0415  It costs a tenth of a second, which a start cannot spare.
+
+    return botocore.session.get_session().get_service_model("fis")
+
+
+def application(experiments: Experiments) -> web.Application:
+    """Return the application that serves one region's experiments."""
+    made = web.Application(client_max_size=BODY_BYTES_MAX)
+    made.router.add_route("*", "/{path:.*}", _Endpoint(experiments).handle)
+    return made
+
+
+class _Endpoint:
+    """The operations, by their names in the model."""
+
+    def __init__(self, experiments: Experiments) -> None:
+        self._experiments = experiments
+        self._operations: Mapping[str, Callable[[Request], Answer]] = {
+            "CreateExperimentTemplate": lambda r: {"experimentTemplate": experiments.create_template(r)},
+            "UpdateExperimentTemplate": lambda r: {"experimentTemplate": experiments.update_template(r)},
+            "GetExperimentTemplate": lambda r: {"experimentTemplate": experiments.template(r["id"])},
+            "DeleteExperimentTemplate": lambda r: {"experimentTemplate": experiments.delete_template(r["id"])},
+            "ListExperimentTemplates": self._list_templates,
+            "StartExperiment": lambda r: {"experiment": experiments.start(r)},
+            "StopExperiment": lambda r: {"experiment": experiments.stop(r["id"])},
+            "GetExperiment": lambda r: {"experiment": experiments.experiment(r["id"])},
+            "ListExperiments": self._list_experiments,
+            "GetAction": self._action,
+            "ListActions": self._list_actions,
+            "GetTargetResourceType": self._target_type,
+            "ListTargetResourceTypes": lambda r: {"targetResourceTypes": [_TARGET_TYPE]},
+            "ListTagsForResource": lambda r: {"tags": self._tagged(r["resourceArn"])["tags"]},
+            "TagResource": self._tag,
+            "UntagResource": self._untag,
+        }
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        name, found = _route(request.method, "/" + request.match_info["path"])
+        operation = self._operations.get(name)
+        if operation is None:
+            message = f"{request.method} {request.path} is no operation that is built."
+            return _refusal("UnknownOperationException", 404, message)
+        try:
+            return _answer(200, operation(await _asked(request, name, found)))
+        except FisError as error:
+            return _refusal(error.name, error.status, str(error))
+
+    def _list_templates(self, request: Request) -> Answer:
+        page, token = _page([*self._experiments.templates.values()], request)
+        summaries = [_only(template, _SUMMARY) for template in page]
+        return {"experimentTemplates": summaries, **token}
+
+    def _list_experiments(self, request: Request) -> Answer:
+        wanted = request.get("experimentTemplateId")
+        all_ = [e for e in self._experiments.experiments.values() if wanted in (None, e["experimentTemplateId"])]
+        page, token = _page(all_, request)
+        return {"experiments": [_only(experiment, _EXPERIMENT_SUMMARY) for experiment in page], **token}
+
+    def _action(self, request: Request) -> Answer:
+        if request["id"] not in ACTIONS:
+            raise ResourceNotFoundError(f"Action {request['id']} could not be found.")
+        return {"action": ACTIONS[request["id"]].describe(self._experiments.arn_prefix)}
+
+    def _list_actions(self, request: Request) -> Answer:
+        described = [action.describe(self._experiments.arn_prefix) for action in ACTIONS.values()]
+        page, token = _page(described, request)
+        return {"actions": [_only(action, ("id", "arn", "description", "targets", "tags")) for action in page], **token}
+
+    def _target_type(self, request: Request) -> Answer:
+        if request["resourceType"] != GLOBAL_TABLE:
+            raise ResourceNotFoundError(f"Target resource type {request['resourceType']} could not be found.")
+        return {"targetResourceType": {**_TARGET_TYPE, "parameters": {}}}
+
+    def _tagged(self, arn: str) -> dict[str, Any]:
+        for kept in (*self._experiments.templates.values(), *self._experiments.experiments.values()):
+            if kept["arn"] == arn:
+                return kept
+        raise ResourceNotFoundError(f"Resource {arn} could not be found.")
+
+    def _tag(self, request: Request) -> Answer:
+        kept = self._tagged(request["resourceArn"])
+        kept["tags"] = {**kept["tags"], **request["tags"]}
+        return {}
+
+    def _untag(self, request: Request) -> Answer:
+        kept = self._tagged(request["resourceArn"])
+        gone = request.get("tagKeys") or list(kept["tags"])
+        kept["tags"] = {name: value for name, value in kept["tags"].items() if name not in gone}
+        return {}
+
+
+_TARGET_TYPE: Final = {"resourceType": GLOBAL_TABLE, "description": "A DynamoDB global table"}
+
+
+@cache
+def _routes() -> list[tuple[str, re.Pattern[str], str]]:
+    """Return method, path and name of every operation; paths with more fixed parts come first."""
+    routes = []
+    for name in _model().operation_names:
+        http = _model().operation_model(name).http
+        pattern = re.sub(
+            r"\\{(\w+)\\}",
+            r"(?P<\1>.+)" if "/tags/" in http["requestUri"] else r"(?P<\1>[^/]+)",
+            re.escape(http["requestUri"]),
+        )
+        routes.append((http["method"], re.compile(pattern), name))
+    return sorted(routes, key=lambda route: -route[1].pattern.count("/"))
+
+
+def _route(method: str, path: str) -> tuple[str, dict[str, str]]:
+    """Return the operation of a request and what its path names; an empty name where there is no such operation."""
+    for wanted, pattern, name in _routes():
+        if wanted == method and (match := pattern.fullmatch(path)):
+            return name, match.groupdict()
+    return "", {}
+
+
+async def _asked(request: web.Request, name: str, path: dict[str, str]) -> Request:
+    """Return the parameters of a request, checked against the model.
+
+    Raises:
+        ValidationError: they do not fit it.
+    """
+    from botocore.validate import ParamValidator  # noqa: PLC0415  Loaded with the model, when it is needed.
+
+    shape = _model().operation_model(name).input_shape
+    body = await request.read()
+    try:
+        asked: Any = json.loads(body) if body else {}
+    except ValueError as error:
+        raise ValidationError(f"The body is not valid JSON: {error}.") from error
+    if not isinstance(asked, dict):
+        raise ValidationError("The body is no JSON object.")
+    for member, part in shape.members.items():
+        where = part.serialization.get("name", member)
+        if part.serialization.get("location") == "uri":
+            asked[member] = path[where]
+        elif part.serialization.get("location") == "querystring" and where in request.query:
+            text = request.query.getall(where)
+            asked[member] = (
+                text if part.type_name == "list" else _number(text[0]) if part.type_name == "integer" else text[0]
+            )
+    report = ParamValidator().validate(asked, shape)
+    if report.has_errors():
+        raise ValidationError(report.generate_report())
+    return asked
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _page(items: list[dict[str, Any]], request: Request) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return one page of a list, and the token of the next one, if there is any."""
+    token = request.get("nextToken", "0")
+    if not token.isdecimal():
+        raise ValidationError("The nextToken is not valid.")
+    first = int(token)
+    last = first + request.get("maxResults", PAGE)
+    return items[first:last], {"nextToken": str(last)} if last < len(items) else {}
+
+
+def _only(full: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: full[name] for name in names if name in full}
+
+
+def _answer(status: int, body: Mapping[str, Any]) -> web.Response:
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json")
+
+
+def _refusal(name: str, status: int, message: str) -> web.Response:
+    response = _answer(status, {"message": message})
+    response.headers["x-amzn-ErrorType"] = name
+    return response
