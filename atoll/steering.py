@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from atoll import pausing
-from atoll.cli.faulting import ControlClient
 from atoll.control import ShownFault, command, toml
 from atoll.failure import RemedyError
 from atoll.remote import AdminClient
+from atoll.remote_control import ControlClient
 from chaos import faults
 from dashboard import RefusedError
 
