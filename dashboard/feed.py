@@ -1,28 +1,34 @@
-"""What a region says of itself, over and over: its status and the conflicts it has recorded.
+"""What a region says of itself: its event stream, and the conflicts it has recorded.
 
-What: one :class:`Feed` a region. It asks the region's admin address a few times a second, hands what it hears to the
-fleet, and says so when nobody answers. Conflicts that several regions recorded of the same two writes are told once.
+What: one :class:`Feed` a region. It follows ``/events`` of the region's admin address (a snapshot, then what changes),
+hands the whole report to the fleet whenever it has changed, and says so when nobody answers. The conflict feed is asked
+when the region says that there are more. Conflicts that several regions recorded of the same two writes are told once.
 
-Invariant: a region that is away costs one attempt a turn, and never holds up the others.
+Invariants: a region that is away costs one attempt a turn, and never holds up the others; one that is silent for
+:data:`SILENCE_S` counts as away, because a region that is followed says something every second.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
 import orjson
 
-EVERY_S: Final = 0.5
+AGAIN_S: Final = 0.5
+SILENCE_S: Final = 2.5
 TIMEOUT_S: Final = 2.0
 PAGE: Final = 100
 SEEN_MAX: Final = 4096
+LINE_BYTES_MAX: Final = 16 << 20
+"""A snapshot is one line, and grows with the tables of the region."""
 
-Heard = Callable[[str, dict[str, Any] | None], None]
+Report = dict[str, Any]
+Heard = Callable[[str, Report | None], None]
 Conflicted = Callable[[dict[str, Any]], None]
 
 
@@ -66,21 +72,49 @@ class Feed:
         self._after = 0
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Follow the region until cancelled."""
         while True:
-            try:
-                self._heard(self.region, await self.get("/status"))
+            with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+                await self._follow()
+            self._heard(self.region, None)
+            await asyncio.sleep(AGAIN_S)
+
+    async def _follow(self) -> None:
+        """Follow one connection to its end."""
+        report: Report = {}
+        conflicts = -1
+        async for event, data in self._events():
+            if event == "snapshot":
+                report = data
+            else:
+                changed(report, data)
+            self._heard(self.region, report)
+            if report["conflicts"] != conflicts:
+                conflicts = report["conflicts"]
                 await self._conflicts()
-            except (aiohttp.ClientError, TimeoutError, ValueError):
-                self._heard(self.region, None)
-            await asyncio.sleep(EVERY_S)
+
+    async def _events(self) -> AsyncIterator[tuple[str, Any]]:
+        """Iterate over the events of the region's stream, by their names."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=TIMEOUT_S, sock_read=SILENCE_S)
+        async with self._session.get(self._admin + "/events", timeout=timeout, read_bufsize=LINE_BYTES_MAX) as answer:
+            answer.raise_for_status()
+            event = ""
+            async for line in answer.content:
+                name, _, value = line.rstrip(b"\n").partition(b": ")
+                if name == b"event":
+                    event = value.decode()
+                elif name == b"data":
+                    yield event, orjson.loads(value)
 
     async def _conflicts(self) -> None:
-        page = await self.get(f"/conflicts?after={self._after}&limit={PAGE}")
-        self._after = page["next"]
-        for entry in page["conflicts"]:
-            if self._seen.first(entry):
-                self._conflicted({**entry, "at": self.region})
+        while True:
+            page = await self.get(f"/conflicts?after={self._after}&limit={PAGE}")
+            for entry in page["conflicts"]:
+                if self._seen.first(entry):
+                    self._conflicted({**entry, "at": self.region})
+            if page["next"] == self._after:
+                return
+            self._after = page["next"]
 
     async def get(self, path: str) -> Any:
         """Ask the region's admin address.
@@ -98,3 +132,14 @@ class Feed:
         with suppress(aiohttp.ClientError, TimeoutError, ValueError):
             return await self.get(path)
         return None
+
+
+def changed(report: Report, delta: dict[str, Any]) -> None:
+    """Bring a report up to date with a delta, in place, as the stream's reference page says."""
+    links = {(link["source"], link["sink"]): link for link in report["links"]}
+    links.update({(link["source"], link["sink"]): link for link in delta.get("links", ())})
+    report["links"] = list(links.values())
+    tables = {table["name"]: table for table in report["tables"]}
+    tables.update({table["name"]: table for table in delta.get("tables", ())})
+    report["tables"] = [tables[name] for name in sorted(tables.keys() - set(delta.get("tables_gone", ())))]
+    report.update(delta.get("status", {}))

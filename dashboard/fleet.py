@@ -198,10 +198,10 @@ class Fleet:
             writes_s=self._writes[region].per_second,
             log_head=report["store"]["log_head"],
             staleness_s=max(stale, default=None),
-            offset_ms=report["clock"]["offset_ms"],
             skew_ms=self._skew_ms(region),
-            fenced=report["clock"].get("fenced"),
-            rpo=report.get("rpo"),
+            fenced=report["clock"]["refusing"] or None,
+            alarms=[f"{alarm['message']} {alarm['remedy']}" for alarm in report["alarms"]],
+            rpo=_known(**report["rpo"]["nowhere_else"]),
             tables=[{"name": table["name"], "items": table["items"]} for table in report["tables"]],
         )
 

@@ -1,4 +1,4 @@
-// The RPO meter, clocks and tables of each region: what would be lost if it died now.
+// The RPO meter, clocks, tables and alarms of each region: what would be lost if it died now, and what waits for a person.
 
 import { byId, h, show } from "./dom.js";
 import { NOTHING, count, rate, seconds, skew } from "./format.js";
@@ -9,7 +9,7 @@ function row(name, region) {
   return h("tr", {},
     h("th", { scope: "row" }, name),
     h("td", {}, h("span", { class: `chip ${up ? "good" : "bad"}` }, region.state), region.fenced ? h("span", { class: "chip hold" }, "fenced") : null),
-    h("td", { class: "number" }, rpo ? count(rpo.records) : NOTHING),
+    h("td", { class: "number" }, rpo ? `${rpo.exact ? "" : "≤ "}${count(rpo.records)}` : NOTHING),
     h("td", { class: "number" }, rpo ? `${count(rpo.bytes)} B` : NOTHING),
     h("td", { class: "number" }, rpo ? seconds(rpo.oldest_s) : NOTHING),
     h("td", { class: "number" }, seconds(region.staleness_s)),
@@ -31,6 +31,8 @@ export function regions(state) {
     )),
     h("tbody", {}, key.map(([name, region]) => row(name, region))),
   ));
+  const alarms = key.flatMap(([name, region]) => (region.alarms || []).map((alarm) => [name, alarm]));
+  show(byId("alarms"), alarms, () => alarms.map(([name, alarm]) => h("p", {}, h("span", { class: "chip bad" }, "✗ alarm"), ` ${name}: ${alarm}`)));
   const tables = [...new Set(key.flatMap(([, region]) => (region.tables || []).map((table) => table.name)))];
   show(byId("tables"), tables, () => tables.map((name) => h("option", { value: name })));
 }

@@ -35,7 +35,9 @@ def report(region: str, peer: str, *, head: int = 0, pid: int = 1, **changes: An
         "pid": pid,
         "addresses": {"api": "http://api", "admin": "http://admin"},
         "store": {"log_head": head},
-        "clock": {"offset_ms": 0},
+        "clock": {"offset_ms": 0, "refusing": False},
+        "alarms": [],
+        "rpo": {"nowhere_else": {"records": 0, "bytes": 0, "oldest_s": None, "exact": True}},
         "tables": [{"name": "orders", "items": 2}],
         "links": links,
     }
@@ -104,6 +106,21 @@ def test_a_skewed_clock_is_shown_as_it_is() -> None:
     view = fleet(skew_ms=-90_000).view(0)
     assert view["regions"][A]["skew_ms"] == 90_000
     assert view["links"][f"{B}->{A}"]["skew_ms"] == -90_000
+
+
+def test_what_is_at_risk_and_what_waits_for_a_person_is_shown_by_region() -> None:
+    made = fleet()
+    told = report(A, B)
+    told["rpo"]["nowhere_else"] = {"records": 3, "bytes": 90, "oldest_s": 1.5, "exact": True}
+    told["clock"]["refusing"] = True
+    told["alarms"] = [{"message": "The clock is off.", "remedy": "Set it."}]
+    made.heard(A, told, 0)
+    view = made.view(0)["regions"]
+    assert view[A]["rpo"] == {"records": 3, "bytes": 90, "oldest_s": 1.5, "exact": True}
+    assert view[A]["fenced"]
+    assert view[A]["alarms"] == ["The clock is off. Set it."]
+    assert view[B]["rpo"] == {"records": 0, "bytes": 0, "exact": True}
+    assert "fenced" not in view[B]
 
 
 def test_a_samples_lag_has_no_entry_where_nothing_is_known() -> None:
