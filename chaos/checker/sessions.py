@@ -82,6 +82,8 @@ def _behind(
     if place not in bound:
         return []
     least, tag = bound[place]
+    if evidence.set_back(least[1]):
+        return []
     event = operation.invocation
     if read.tag is None:
         if any(it >= least for it in deletions.get(place, ())):

@@ -56,7 +56,8 @@ def _judge(evidence: Evidence, region: str, held: Replica, successor: Successor)
         what = words.write(record, tag_of(record.image))
         sentence = f"{told} {what} {comes} after {words.at(before.version.timestamp)}"
         yield Violation(INVARIANT, sentence, table, text)
-    if certain:
+    # What a region that was set back has fetched again is in no record.
+    if certain and not evidence.set_back(region):
         yield from _truth(told, table, text, before, record, held.tables.get(record.table_uid))
 
 

@@ -108,9 +108,27 @@ def _healthy(evidence: Evidence) -> Iterator[Violation]:
             for sample in evidence.samples:
                 if not began_ns + NOTICED_NS <= sample.time_ns <= ended_ns:
                     continue
-                if (sample.region == source and at_source) or (sample.region == sink and at_sink):
-                    cut_s = (sample.time_ns - began_ns) / 1e9
+                since_ns = _awake(evidence, sample, began_ns)
+                hears_nothing = (sample.region == source and at_source) or (sample.region == sink and at_sink)
+                if hears_nothing and since_ns + NOTICED_NS <= sample.time_ns:
+                    cut_s = (sample.time_ns - since_ns) / 1e9
                     yield from _judge(evidence, sample, source, sink, cut_s)
+
+
+def _awake(evidence: Evidence, sample: Sample, began_ns: int) -> int:
+    """Return since when a region could notice a cut: a process that was suspended hears what had come before it."""
+    return max(
+        [
+            began_ns,
+            *(
+                ended_ns
+                for fault, _, ended_ns in evidence.timed_faults
+                if isinstance(fault, faults.Suspend)
+                and fault.region in {sample.region, faults.EVERY}
+                and ended_ns <= sample.time_ns
+            ),
+        ]
+    )
 
 
 def _judge(evidence: Evidence, sample: Sample, source: str, sink: str, cut_s: float) -> Iterator[Violation]:
