@@ -65,7 +65,10 @@ class Parking:
 
     @property
     def over_ms(self) -> int:
-        """How far what is waiting is over the bound; 0 when nothing is."""
+        """How far what is waiting is over the bound; 0 when nothing is, or when time has caught up with all of it.
+
+        Whoever waited may have given up, as when the table was dropped, and will never ask again.
+        """
         if not self._waiting:
             return 0
-        return max(1, self.excess_ms(max(self._waiting.values())))
+        return self.excess_ms(max(self._waiting.values()))

@@ -82,7 +82,7 @@ def _behind(
     if place not in bound:
         return []
     least, tag = bound[place]
-    if evidence.set_back(least[1]):
+    if evidence.set_back(least[1]) or evidence.set_back(operation.invocation.region):
         return []
     event = operation.invocation
     if read.tag is None:

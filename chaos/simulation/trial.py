@@ -113,7 +113,7 @@ def load(path: Path) -> Trial:
 
 
 def _recoverable(script: Sequence[AnyFault], durability: str) -> list[AnyFault]:
-    """Return a script without what takes from a region changes that its peers have; only an operator helps it then."""
+    """Return a script without what takes from a region changes that its peers have."""
     kept: list[AnyFault] = []
     for fault in script:
         if isinstance(fault, RestoreOldCopy):
