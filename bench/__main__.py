@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from bench import catching_up, delay, links, mesh, proxy, region, report
+from bench import catching_up, delay, links, mesh, proxy, region, report, trimming
 
 
 def main() -> None:
@@ -26,7 +26,10 @@ def main() -> None:
     replication = links.measure(max(3.0, seconds))
     proxies = report.proxies(proxy.measure(seconds))
     growth = report.Growth(
-        catching_up.measure(max(3.0, seconds)), delay.measure(max(3.0, seconds)), mesh.measure(max(5.0, seconds))
+        catching_up.measure(max(3.0, seconds)),
+        delay.measure(max(3.0, seconds)),
+        mesh.measure(max(5.0, seconds)),
+        trimming.measure(),
     )
     budgets = report.budgets(rows, grown, memory, idle, start, replication, growth)
     print(budgets)
@@ -43,6 +46,7 @@ def main() -> None:
                 "Catching up after a long cut": report.figures(growth.catching_up),
                 "A link with 100 ms of delay each way": report.figures(growth.distant),
                 "Ten regions in full mesh": report.figures(growth.mesh),
+                "Trimming of the change log": report.figures(growth.trimming),
                 "Proxy": proxies,
             },
             busy,

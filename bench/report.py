@@ -13,6 +13,7 @@ from bench.delay import Distant
 from bench.links import Links
 from bench.mesh import Mesh
 from bench.region import Row
+from bench.trimming import Trimming
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference" / "performance.md"
 OWN: Final = "atoll (normal)"
@@ -26,6 +27,7 @@ class Growth(NamedTuple):
     catching_up: CatchingUp
     distant: Distant
     mesh: Mesh
+    trimming: Trimming
 
 
 def machine() -> str:
@@ -156,7 +158,7 @@ def budgets(
 
 
 def _of_growth(links: Links, growth: Growth) -> list[tuple[str, str, str]]:
-    caught_up, distant, mesh = growth
+    caught_up, distant, mesh, trimming = growth
     lag_ms = distant.lag_p50_ms - distant.delay_ms
     return [
         (
@@ -175,6 +177,11 @@ def _of_growth(links: Links, growth: Growth) -> list[tuple[str, str, str]]:
         ("ten regions: CPU of an idle one with eighteen links", "—", f"{mesh.idle_cpu_percent:.1f} % of a core"),
         ("ten regions: CPU per change and region", "≤ 40 µs", f"{mesh.change_cpu:.1f} µs"),
         ("ten regions: resident memory of the largest", "—", f"{mesh.resident_mb:.0f} MB"),
+        (
+            "records of the change log left when every member has all",
+            "≤ 1 %",
+            f"{trimming.records_left:,.0f} of {trimming.written:,.0f} after {trimming.seconds:.1f} s",
+        ),
     ]
 
 
