@@ -18,6 +18,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from chaos.latency import PROFILES, delays_ms
 from chaos.live.fleet import Condition, Disturbance, LinkView, Way
 from chaos.live.standing import Standing
 from chaos.live.toxiproxy import ProxyError, Toxiproxy
+from chaos.stage import Sample
 
 if TYPE_CHECKING:
     from atoll.cluster import Cluster
@@ -260,6 +262,14 @@ class Laboratory:
                     staleness_s=max(view.staleness_s, end.staleness_s or 0.0),
                 )
         return list(views.values())
+
+    def samples(self) -> Sequence[Sample]:
+        """Return what each region that answers says of itself."""
+        found = []
+        for region in self.regions:
+            with suppress(RemedyError):  # One that is down says nothing.
+                found.append(self._cluster.admin(region, LOOK_S).sample())
+        return found
 
     def link_states(self, source: str, sink: str) -> Mapping[str, str]:
         """Return the state of a link as each end that answers sees it."""

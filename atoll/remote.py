@@ -33,6 +33,7 @@ from atoll.report import (
     Status,
 )
 from chaos.live.fleet import Condition, Disturbance
+from chaos.stage import Sample
 
 T = TypeVar("T")
 ADMIN_TIMEOUT_S: Final = 10.0
@@ -173,6 +174,10 @@ class AdminClient:
                     fields = {}
         finally:
             connection.close()
+
+    def sample(self) -> Sample:
+        """Return what checkers want to know of the region at this moment; it must have been started with ``chaos``."""
+        return self._get("/chaos/sample", Sample)
 
     def _get(self, path: str, kind: type[T]) -> T:
         return msgspec.json.decode(self._request("GET", path), type=kind)

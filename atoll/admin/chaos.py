@@ -5,14 +5,18 @@ Invariant: it is there for regions that were started with ``chaos = true`` only;
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from atoll.admin.answers import BadRequestError, answer, body
 from atoll.admin.parts import Parts
 from chaos.live.fleet import Condition, Disturbance
+from chaos.stage import Sample
 from clock import ControlledClock
 from region.errors import AtollError
 from region.operation.context import Context
@@ -27,13 +31,18 @@ class Chaos:
 
     def __init__(self, parts: Parts) -> None:
         self._engine = parts.engine
+        self._replication = parts.replication
         self._region = parts.config.region
         self._base_ms = parts.config.clock.offset_ms
         self._standing = Disturbance()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the room's paths."""
-        return [web.get("/chaos", self.condition), web.post("/chaos", self.disturb)]
+        return [
+            web.get("/chaos", self.condition),
+            web.post("/chaos", self.disturb),
+            web.get("/chaos/sample", self.sample),
+        ]
 
     async def condition(self, request: web.Request) -> web.Response:
         """``GET /chaos``: what is wrong on purpose, the clock as it shows, and how long a commit takes now."""
@@ -54,6 +63,28 @@ class Chaos:
         store.full, store.slow_ms = asked.disk_full, asked.disk_slow_ms
         self._standing = asked
         return answer(await self._measured())
+
+    async def sample(self, request: web.Request) -> web.Response:
+        """``GET /chaos/sample``: what checkers of an experiment want to know of the region at one moment."""
+        self._controls()
+        store = self._engine.store
+        sizes = {
+            "log_records": store.log_head() - store.log_tail(),
+            "connections": len(os.listdir("/proc/self/fd")),
+            "tasks": len(asyncio.all_tasks()),
+        }
+        return answer(
+            Sample(
+                time_ns=0,
+                region=self._region,
+                now_ms=self._engine.source.now_ms(),
+                safe_hlc=self._replication.safe_time(),
+                watermark_hlc=self._engine.watermark()[0],
+                links=tuple(msgspec.structs.asdict(status) for status in self._replication.links()),
+                sizes=sizes,
+                log_head=store.log_head(),
+            )
+        )
 
     def _controls(self) -> tuple[ControlledClock, FaultyStore]:
         clock, store = self._engine.source, self._engine.store

@@ -13,6 +13,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from chaos.stage import Sample
+
 
 class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
     """All that is wrong with one region by its own hand: the body of ``POST /chaos`` of its admin address."""
@@ -105,6 +107,9 @@ class Fleet(Protocol):
 
     def links(self) -> Sequence[LinkView]:
         """Return how every directed link does, as the worse of its two ends sees it."""
+
+    def samples(self) -> Sequence[Sample]:
+        """Return what each region that answers says of itself; their ``time_ns`` is for the caller to fill in."""
 
     def link_states(self, source: str, sink: str) -> Mapping[str, str]:
         """Return the state of a directed link as each end that answers sees it, by region."""

@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from chaos import faults
+import msgspec
+
 from chaos.faults import Fault
 from chaos.live.fleet import Fleet
 from chaos.live.processes import DATABASE
 from chaos.live.standing import Standing
 from chaos.runner import Lag
-from chaos.stage import Remains, UnsettledError
+from chaos.stage import Remains, Sample, UnsettledError
 from chaos.workload import CallError, Client, create
 from chaos.workload.workload import schema
 
@@ -60,6 +61,8 @@ class LiveStage:
         self._started_ns = now_ns()
         self._applied: list[dict[str, Any]] = []
         self._lags: list[Lag] = []
+        self._samples: list[Sample] = []
+        self._healed = False
         self._rounds = 0
         self._sampler: asyncio.Task[None] | None = None
 
@@ -95,12 +98,17 @@ class LiveStage:
             at_s = self.now_ms() / 1000
             for view in await asyncio.to_thread(self._fleet.links):
                 self._lags.append(Lag(at_s=at_s, **view._asdict()))
+            taken_ns = self.now_ns()
+            said = await asyncio.to_thread(self._fleet.samples)
+            if not self._healed:  # Later ones would be judged by faults that are over.
+                self._samples += [msgspec.structs.replace(sample, time_ns=taken_ns) for sample in said]
             await asyncio.sleep(SAMPLE_S)
 
     async def wreak(self, fault: Fault) -> list[str]:
         """Begin a fault; return what probes measured of it."""
-        self._applied.append({**faults.encode(fault), "at_ms": round(self.now_ms())})
         standing = await asyncio.to_thread(self._standing.apply, fault)
+        began_ms = round(standing.since_s * 1000 - self._started_ns / 1e6)
+        self._applied.append({**standing.fault, "at_ms": max(0, began_ms)})
         return [f"{effect.target}: {effect.measured}" for effect in standing.effects]
 
     async def apply(self, fault: Fault) -> None:
@@ -109,6 +117,7 @@ class LiveStage:
 
     async def heal(self) -> None:
         """End every fault and start every region that is down."""
+        self._healed = True
         await asyncio.to_thread(self._standing.heal)
 
     async def unsteady(self, answer_ms_max: float, *, links_live: bool) -> list[str]:
@@ -178,4 +187,4 @@ class LiveStage:
                 await self._sampler
         await asyncio.to_thread(self._stop)
         files = {region: self._fleet.folder(region) / DATABASE for region in self.regions}
-        return Remains(files=files, faults=tuple(self._applied))
+        return Remains(files=files, samples=tuple(self._samples), faults=tuple(self._applied))

@@ -100,11 +100,12 @@ def test_an_experiment_holds_and_reports(run: Run, small: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("mutant", "invariants"),
     [
-        ("drop_every_seventh_change", {"convergence", "fold"}),
+        ("drop_late_changes", {"convergence", "fold"}),
         ("let_the_earlier_write_win", {"convergence", "conflicts"}),
         ("keep_no_conflicts", {"conflicts"}),
         ("ignore_conditions", {"linearizability"}),
         ("acknowledge_before_the_commit", {"durability"}),
+        ("believe_to_have_everything", {"watermarks"}),
     ],
 )
 def test_a_bug_in_real_regions_breaks_the_right_invariant(

@@ -11,15 +11,15 @@ import sys
 from typing import Any
 
 
-def drop_every_seventh_change() -> None:
-    """A change from a peer is counted as applied, and is not."""
+def drop_late_changes() -> None:
+    """After a while, changes from peers are counted as applied, and are not."""
     from replication import applier
 
     settle, count = applier._settle, iter(range(1 << 30))
 
-    def forgetful(*args: Any, **kwargs: Any) -> None:
-        if next(count) % 7 != 6:
-            settle(*args, **kwargs)
+    def forgetful(context: Any, change: Any, *args: Any, **kwargs: Any) -> None:
+        if change.table.name != "registers" or next(count) < 20:
+            settle(context, change, *args, **kwargs)
 
     applier._settle = forgetful  # type: ignore[assignment]  # The patch is the point.
 
@@ -68,14 +68,22 @@ def acknowledge_before_the_commit() -> None:
     SqliteStore._end = lazy  # type: ignore[method-assign]  # The patch is the point.
 
 
+def believe_to_have_everything() -> None:
+    """A region's safe time is its own clock, whatever has arrived."""
+    from replication import Replication
+
+    Replication.safe_time = lambda self: self._engine.clock.last  # type: ignore[method-assign]  # The point.
+
+
 MUTANTS = {
     mutant.__name__: mutant
     for mutant in (
-        drop_every_seventh_change,
+        drop_late_changes,
         let_the_earlier_write_win,
         keep_no_conflicts,
         ignore_conditions,
         acknowledge_before_the_commit,
+        believe_to_have_everything,
     )
 }
 
