@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from atoll import ports
 from atoll.config import Config
 from atoll.failure import PortTakenError
-from chaos.live.fleet import Way
+
+if TYPE_CHECKING:
+    from chaos.live.fleet import Way
 
 HOST: Final = "127.0.0.1"
 
@@ -95,6 +97,9 @@ def lay_out(
 
 def _ways(direct: Mapping[str, tuple[str, int]]) -> tuple[dict[tuple[str, str], Way], list[ports.Reservation]]:
     """Reserve a port for the proxy of every directed link."""
+    # Loaded on first use: `import atoll` must not look for a package that a user's folder may have, too.
+    from chaos.live.fleet import Way  # noqa: PLC0415
+
     pairs = [(source, sink) for source in direct for sink in direct if source != sink]
     fronts = ports.reserve(HOST, [0] * len(pairs))
     ways = {

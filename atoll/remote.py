@@ -11,7 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -32,8 +32,10 @@ from atoll.report import (
     RpoReport,
     Status,
 )
-from chaos.live.fleet import Condition, Disturbance
-from chaos.stage import Sample
+
+if TYPE_CHECKING:
+    from chaos.live.fleet import Condition, Disturbance
+    from chaos.stage import Sample
 
 T = TypeVar("T")
 ADMIN_TIMEOUT_S: Final = 10.0
@@ -126,10 +128,14 @@ class AdminClient:
 
     def disturb(self, disturbance: Disturbance) -> Condition:
         """Replace what is wrong with the region on purpose; it must have been started with ``chaos``."""
+        from chaos.live.fleet import Condition  # noqa: PLC0415  Loaded on first use, as in ``atoll.layout``.
+
         return msgspec.json.decode(self._request("POST", "/chaos", msgspec.json.encode(disturbance)), type=Condition)
 
     def condition(self) -> Condition:
         """Return what is wrong with the region on purpose, and how it does."""
+        from chaos.live.fleet import Condition  # noqa: PLC0415  Loaded on first use, as in ``atoll.layout``.
+
         return self._get("/chaos", Condition)
 
     def force(self, peer: str) -> list[str]:
@@ -177,6 +183,8 @@ class AdminClient:
 
     def sample(self) -> Sample:
         """Return what checkers want to know of the region at this moment; it must have been started with ``chaos``."""
+        from chaos.stage import Sample  # noqa: PLC0415  Loaded on first use, as in ``atoll.layout``.
+
         return self._get("/chaos/sample", Sample)
 
     def _get(self, path: str, kind: type[T]) -> T:
