@@ -11,7 +11,6 @@ Source: the steady-state hypothesis is that of "Principles of Chaos Engineering"
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -97,12 +96,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     steady: Steady = Steady()
     invariants: tuple[str, ...] = tuple(CHECKERS)
     expect: Expected = Expected()
-
-    def delay_ms(self) -> float:
-        """Return how long a link is on average, in one direction."""
-        if self.latency is None:
-            return 1.0
-        return statistics.mean(latency.delays_ms(self.regions, self.latency.scale).values())
 
 
 def gallery() -> dict[str, Scenario]:

@@ -119,23 +119,10 @@ async def _play(cluster: Any, scenario: Scenario, history: Path | None) -> Playe
 
 
 def _simulate(scenario: Scenario, *, as_json: bool) -> int:
+    from chaos.simulation.rehearsal import rehearse  # noqa: PLC0415  As above.
     from chaos.simulation.simulate import simulate  # noqa: PLC0415  As above.
-    from chaos.simulation.trial import Trial  # noqa: PLC0415  As above.
 
-    outcome = simulate(
-        Trial(
-            seed=scenario.seed,
-            span_s=scenario.span_s,
-            deadline_s=scenario.deadline_s,
-            regions=scenario.regions,
-            durability=scenario.durability,
-            delay_ms=scenario.delay_ms(),
-            workloads=tuple(use.name for use in scenario.workloads),
-            clients=max(use.clients for use in scenario.workloads),
-            pause_ms=max(use.pause_ms for use in scenario.workloads),
-            script=scenario.faults,
-        )
-    )
+    outcome = simulate(rehearse(scenario))
     if as_json:
         click.echo(msgspec.json.encode({"held": outcome.held, "violations": outcome.violations}).decode())
         return 0 if outcome.held else EXIT_FAILED
