@@ -95,9 +95,10 @@ def losses_of(evidence: Evidence, invariant: str) -> list[Violation]:
         table = evidence.table_name(uid)
         keep = _never_deleted(evidence, uid)
         history = [
-            Write(it.access.key, tag, it.invoked_ns, it.acknowledged_ns)
+            # What a region wrote that has left the table since may stand, and is not missed if it does not.
+            Write(it.access.key, tag, it.invoked_ns, it.acknowledged_ns if it.region in holders else None)
             for tag, it in evidence.written.items()
-            if it.access.table == table and it.outcome != "fail" and it.access.key in keep and it.region in holders
+            if it.access.table == table and it.outcome != "fail" and it.access.key in keep
         ]
         finals = {
             region: {

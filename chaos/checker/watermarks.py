@@ -21,7 +21,7 @@ from chaos import faults
 from chaos.checker import words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.stage import Sample
-from region.model.change import ITEM
+from region.model.change import ITEM, LogRecord
 
 INVARIANT: Final = "watermarks"
 NOTICED_NS: Final = 2_500_000_000
@@ -88,7 +88,8 @@ def _unsafe(evidence: Evidence) -> Iterator[Violation]:
             continue
         for record in held.log:
             foreign = record.kind == ITEM and record.version.origin != sample.region
-            if foreign and record.sequence > sample.log_head and record.version.hlc <= sample.safe_hlc:
+            late = foreign and record.sequence > sample.log_head and record.version.hlc <= sample.safe_hlc
+            if late and not _older(evidence, sample.region, record):
                 yield Violation(
                     INVARIANT,
                     f"{sample.region} believed at {evidence.clock(sample.time_ns)} that it had everything up to "
@@ -96,6 +97,13 @@ def _unsafe(evidence: Evidence) -> Iterator[Violation]:
                     f"{record.sequence} is of {words.at(record.version.timestamp)}",
                 )
                 break
+
+
+def _older(evidence: Evidence, region: str, record: LogRecord) -> bool:
+    """Whether a record is older than the region's replica of its table, so that it came when that was fetched."""
+    rows = evidence.replicas[region].tables.get(record.table_uid)
+    member = None if rows is None else rows.table.members().get(region)
+    return member is None or record.version.hlc <= int(member.get("CreatedHlc") or 0)
 
 
 def _healthy(evidence: Evidence) -> Iterator[Violation]:
