@@ -29,11 +29,8 @@ from region.operation.context import Context
 from replication.conflict import margin_ms
 from replication.events import Conflicted
 
-GRANTS_WITHIN: Final = 2048
-"""How many records of the log, back from the incumbent's, are searched for an earlier write that was granted."""
-_LOSERS_WITHIN: Final = 512
-"""How many of the newest entries of the feed are searched for one that lost on its arrival."""
-_GRANTS_MAX: Final = 32
+GRANTS_MAX: Final = 32
+"""How many conditional writes of the item, and how many entries of the feed about it, are looked at, newest first."""
 
 
 class _Write(NamedTuple):
@@ -131,9 +128,8 @@ def _before(context: Context, change: Change, upto: int) -> Iterator[_Write]:
     if change.condition is None:
         return
     reader, uid, key = context.reader, change.table.uid, change.key
-    yield from map(_logged, reader.read_key_log(uid, key, max(0, upto - GRANTS_WITHIN), upto, limit=_GRANTS_MAX))
-    after = max(0, reader.conflict_range()[1] - _LOSERS_WITHIN)
-    for _, found in reader.conflicts(after, _GRANTS_MAX, table_uid=uid, key=key):
+    yield from map(_logged, reader.read_grants(uid, key, upto, limit=GRANTS_MAX))
+    for _, found in reader.conflicts(0, GRANTS_MAX, table_uid=uid, key=key, newest=True):
         yield _Write(found.loser, found.loser_request_id, found.loser_condition)
 
 

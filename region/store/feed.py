@@ -24,7 +24,10 @@ FIRST: Final = "SELECT min(number) FROM conflicts WHERE recorded_ms >= ?"
 LAST_OF_TABLE: Final = "SELECT coalesce(max(number), 0) FROM conflicts WHERE table_uid = ?"
 
 
-def read(*, by_table: bool, by_key: bool) -> str:
+def read(*, by_table: bool, by_key: bool, newest: bool) -> str:
     """Return the statement that reads conflicts behind a number and since a time, of one table or of one key."""
-    where = f"{' AND table_uid = ?' if by_table else ''}{' AND key = ?' if by_key else ''}"
-    return f"SELECT * FROM conflicts WHERE number > ? AND recorded_ms >= ?{where} ORDER BY number LIMIT ?"
+    # The plus keeps SQLite from an index in whose order numbers do not come.
+    table = f" AND {'' if by_key else '+'}table_uid = ?" if by_table else ""
+    where = f"{table}{' AND key = ?' if by_key else ''}"
+    order = " DESC" if newest else ""
+    return f"SELECT * FROM conflicts WHERE number > ? AND recorded_ms >= ?{where} ORDER BY number{order} LIMIT ?"

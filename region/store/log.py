@@ -60,7 +60,11 @@ READ_CHANGES: Final = (
 READ_KEY: Final = (
     f"{_SELECT} AND sequence <= ? AND table_id = ? AND kind = {ITEM} AND key = ? ORDER BY sequence DESC LIMIT ?"
 )
+READ_GRANTS: Final = (
+    f"{_SELECT} AND sequence <= ? AND table_id = ? AND key = ? AND condition IS NOT NULL ORDER BY sequence DESC LIMIT ?"
+)
 READ_ONE: Final = f"{_COLUMNS} WHERE sequence = ?"
+READ_NEAR: Final = f"{_SELECT} AND sequence <= ? AND hlc = ? AND origin = ?"
 LAST_STAMP: Final = (
     "SELECT sequence, hlc FROM log WHERE sequence > ? AND sequence <= ? AND origin = ? ORDER BY sequence DESC LIMIT 1"
 )

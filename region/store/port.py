@@ -158,6 +158,9 @@ class Reader(Protocol):
         The log has no index on keys: this looks at every record in between.
         """
 
+    def read_grants(self, table_uid: str, key: bytes, upto: int, *, limit: int) -> list[LogRecord]:
+        """Return the records of conditional writes of one key with ``sequence <= upto``, newest first."""
+
     def find_write(self, hlc: int, origin: str) -> LogRecord | None:
         """Return the record of a write by its timestamp; an origin's timestamps rise with the sequence.
 
@@ -165,9 +168,16 @@ class Reader(Protocol):
         """
 
     def conflicts(
-        self, after: int, limit: int, *, table_uid: str | None = None, key: bytes | None = None, since_ms: int = 0
+        self,
+        after: int,
+        limit: int,
+        *,
+        table_uid: str | None = None,
+        key: bytes | None = None,
+        since_ms: int = 0,
+        newest: bool = False,
     ) -> list[tuple[int, Conflict]]:
-        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest first.
+        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest or newest first.
 
         With ``table_uid`` those of one table, with ``key`` too those of one of its items.
         """

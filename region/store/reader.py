@@ -32,6 +32,8 @@ _CURSORS = "SELECT origin, epoch, sequence, watermark FROM cursors"
 STAMPS_WITHIN = 32_768
 """How many records a search by timestamp looks at for one of its origin, at each step: a few milliseconds' worth."""
 GAP_MIN = 256
+NEAR = 64
+"""How far from the last write found the next one is looked for first: conflicts come in the order of writes."""
 _META = "SELECT value FROM meta WHERE name = ?"
 
 
@@ -201,16 +203,34 @@ class SqliteReader:
     @reading("searching the change log")
     def read_key_log(self, table_uid: str, key: bytes, after: int, upto: int, *, limit: int) -> list[LogRecord]:
         """Return the records of one key with ``after < sequence <= upto``, newest first."""
+        return self._read_backwards(log.READ_KEY, table_uid, key, after, upto, limit)
+
+    @reading("searching the change log")
+    def read_grants(self, table_uid: str, key: bytes, upto: int, *, limit: int) -> list[LogRecord]:
+        """Return the records of conditional writes of one key with ``sequence <= upto``, newest first."""
+        return self._read_backwards(log.READ_GRANTS, table_uid, key, 0, upto, limit)
+
+    def _read_backwards(
+        self, statement: str, table_uid: str, key: bytes, after: int, upto: int, limit: int
+    ) -> list[LogRecord]:
         identities = self._state.identities
         records: list[LogRecord] = []
         for stretch in reversed(identities.stretches(table_uid)):
             part = (max(after, stretch.after), min(upto, stretch.upto), stretch.number, key, limit - len(records))
-            records += [log.record_of(row, identities) for row in self._execute(log.READ_KEY, part)]
+            records += [log.record_of(row, identities) for row in self._execute(statement, part)]
         return records
 
     @reading("searching the change log")
     def find_write(self, hlc: int, origin: str) -> LogRecord | None:
-        """Return the record of a write by its timestamp, found by bisection."""
+        """Return the record of a write by its timestamp: near the last one found, else by bisection."""
+        near = self._state.found.get(origin, 0)
+        row: tuple[Any, ...] | None = self._execute(log.READ_NEAR, (near - NEAR, near + NEAR, hlc, origin)).fetchone()
+        record = self._bisect(hlc, origin) if row is None else log.record_of(row, self._state.identities)
+        if record is not None:
+            self._state.found[origin] = record.sequence
+        return record
+
+    def _bisect(self, hlc: int, origin: str) -> LogRecord | None:
         low, high = 0, self.log_head()
         while low < high:
             middle = (low + high + 1) // 2
@@ -242,11 +262,18 @@ class SqliteReader:
 
     @reading("reading conflicts")
     def conflicts(
-        self, after: int, limit: int, *, table_uid: str | None = None, key: bytes | None = None, since_ms: int = 0
+        self,
+        after: int,
+        limit: int,
+        *,
+        table_uid: str | None = None,
+        key: bytes | None = None,
+        since_ms: int = 0,
+        newest: bool = False,
     ) -> list[tuple[int, Conflict]]:
-        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest first."""
+        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest or newest first."""
         filters = [value for value in (table_uid, key) if value is not None]
-        statement = feed.read(by_table=table_uid is not None, by_key=key is not None)
+        statement = feed.read(by_table=table_uid is not None, by_key=key is not None, newest=newest)
         return [codec.conflict_of(row) for row in self._execute(statement, (after, since_ms, *filters, limit))]
 
     @reading("reading conflicts")

@@ -137,7 +137,20 @@ _DIGESTS: Final = (
     "ALTER TABLE log ADD COLUMN checksum INTEGER",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SEPARATIONS, _CONFLICT_FACTS, _ARCHIVE, _DIGESTS)
+_GRANTS_BY_KEY: Final = (
+    "CREATE INDEX log_conditions ON log (table_id, key, sequence) WHERE condition IS NOT NULL",
+    "CREATE INDEX conflicts_by_key ON conflicts (table_uid, key, number)",
+)
+"""Conditional writes alone pay for the first: it finds what a concurrent one was granted before."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    _FIRST,
+    _SEPARATIONS,
+    _CONFLICT_FACTS,
+    _ARCHIVE,
+    _DIGESTS,
+    _GRANTS_BY_KEY,
+)
 """Statements by layout: the first makes layout 1 of an empty file, the next makes layout 2 of that, and so on."""
 
 VERSION: Final = len(MIGRATIONS)

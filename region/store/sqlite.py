@@ -284,15 +284,26 @@ class SqliteStore:
         """Return the records of one key with ``after < sequence <= upto``, newest first."""
         return self._reader().read_key_log(table_uid, key, after, upto, limit=limit)
 
+    def read_grants(self, table_uid: str, key: bytes, upto: int, *, limit: int) -> list[LogRecord]:
+        """Return the records of conditional writes of one key with ``sequence <= upto``, newest first."""
+        return self._reader().read_grants(table_uid, key, upto, limit=limit)
+
     def find_write(self, hlc: int, origin: str) -> LogRecord | None:
-        """Return the record of a write by its timestamp, found by bisection."""
+        """Return the record of a write by its timestamp."""
         return self._reader().find_write(hlc, origin)
 
     def conflicts(
-        self, after: int, limit: int, *, table_uid: str | None = None, key: bytes | None = None, since_ms: int = 0
+        self,
+        after: int,
+        limit: int,
+        *,
+        table_uid: str | None = None,
+        key: bytes | None = None,
+        since_ms: int = 0,
+        newest: bool = False,
     ) -> list[tuple[int, Conflict]]:
-        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest first."""
-        return self._reader().conflicts(after, limit, table_uid=table_uid, key=key, since_ms=since_ms)
+        """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest or newest first."""
+        return self._reader().conflicts(after, limit, table_uid=table_uid, key=key, since_ms=since_ms, newest=newest)
 
     def conflict_range(self, since_ms: int = 0, *, table_uid: str | None = None) -> tuple[int, int]:
         """Return the number before the first conflict recorded at ``since_ms`` or later, and the last number given."""

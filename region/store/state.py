@@ -26,6 +26,7 @@ class State:
     __slots__ = (
         "chunks",
         "counters",
+        "found",
         "gaps",
         "garbage",
         "gone",
@@ -62,6 +63,8 @@ class State:
         """Per origin, a range ``(after, upto]`` of the log that is known to hold nothing of it."""
         self.gaps: dict[str, tuple[int, int]] = {}
         """The same, as searches by timestamp meet them: the longest range for each origin."""
+        self.found: dict[str, int] = {}
+        """Per origin, the sequence of the last record that was searched for by its timestamp and found."""
 
     def plan(self, table: Table) -> TablePlan:
         """Return the table's plan, made again if this is another state of the table than last time."""
