@@ -5,7 +5,8 @@ broken connection, a 5xx) is not definite.
 
 Hazard: answers are plain JSON values as the wire has them (``{"Item": {"pk": {"S": "a"}}}``). A client that knows the
 request id or the session token of an answer adds ``ResponseMetadata`` as boto3 does, ``{"RequestId": …,
-"SessionToken": …}``; a client that is given ``SessionToken`` in a request's ``ResponseMetadata`` presents it.
+"SessionToken": …}``; a client that is given ``SessionToken`` in a request's ``ResponseMetadata`` presents it, and with
+an empty one asks for a token.
 """
 
 from __future__ import annotations

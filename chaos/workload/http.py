@@ -23,7 +23,7 @@ import orjson
 from chaos.workload.client import METADATA, REQUEST_ID, SESSION_TOKEN, CallError, Client
 
 TIMEOUT_S: Final = 10.0
-TOKEN_HEADER: Final = "x-atoll-session-token"
+TOKEN_HEADER: Final = "x-atoll-session"
 STREAMS: Final = frozenset({"DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"})
 """Operations of DynamoDB Streams, which have a target of their own."""
 OK: Final = 200
@@ -56,7 +56,7 @@ class HttpClient:
         version = "DynamoDBStreams_20120810" if operation in STREAMS else "DynamoDB_20120810"
         headers = {**self._headers, "X-Amz-Target": f"{version}.{operation}"}
         presented = request.get(METADATA, {}).get(SESSION_TOKEN)
-        if presented:
+        if presented is not None:
             headers[TOKEN_HEADER] = presented
         body = orjson.dumps({name: value for name, value in request.items() if name != METADATA})
         try:

@@ -73,7 +73,8 @@ class Session:
     async def perform(self, step: Step) -> Answer | None:
         """Perform an operation; return its answer, ``None`` where it failed or nobody knows (:attr:`error`)."""
         presented = self._token if self._carries_token else ""
-        request = {**step.request, METADATA: {SESSION_TOKEN: presented}} if presented else step.request
+        # An empty token asks for one, also where the answer would not have any.
+        request = {**step.request, METADATA: {SESSION_TOKEN: presented}} if self._carries_token else step.request
         first = step.accesses[0] if step.accesses else None
         call = self.recorder.invoke(
             self._process,

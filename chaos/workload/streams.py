@@ -37,7 +37,8 @@ class Streams(Workload):
     name: ClassVar[str] = "streams"
 
     def __init__(self, **fields: Any) -> None:
-        super().__init__(**fields)
+        # Iterators belong to one region, and so does a consumer.
+        super().__init__(**{**fields, "carries_token": False})
         self._consumers: dict[Session, _Consumer] = {}
         self._consumed: set[str] = set()
 
@@ -56,9 +57,9 @@ class Streams(Workload):
 
     async def _consume(self, session: Session, consumer: _Consumer) -> None:
         if not consumer.arn:
-            answer = await session.perform(Step("find-stream", "ListStreams", {"TableName": self.table}, ()))
-            if answer is not None and answer["Streams"]:
-                consumer.arn = answer["Streams"][0]["StreamArn"]
+            answer = await session.perform(Step("find-stream", "DescribeTable", {"TableName": self.table}, ()))
+            if answer is not None:
+                consumer.arn = str(answer["Table"].get("LatestStreamArn", ""))
             return
         await self._look_for_shards(session, consumer)
         for shard in list(consumer.iterators):

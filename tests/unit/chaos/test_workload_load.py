@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ class Slow:
             raise self._error
         if operation == "TransactGetItems":
             return {"Responses": [{} for _ in request["TransactItems"]]}
-        return {"Items": [], "Streams": []}
+        return {"Items": [], "Table": {}}
 
 
 async def play(client: Slow, load: Load, for_s: float, figures: Figures, seed: int = 3) -> Recorder:
@@ -99,7 +100,7 @@ async def test_errors_are_counted_by_what_they_mean(definite: bool, column: str)
 
 @pytest.mark.parametrize("name", WORKLOADS)
 async def test_the_same_randomness_gives_the_same_requests(name: str) -> None:
-    async def asked() -> list[tuple[str, dict[str, Any]]]:
+    async def asked() -> list[str]:
         client = Slow()
         recorder = Recorder(lambda: 0)
         workload = WORKLOADS[name]()
@@ -108,7 +109,8 @@ async def test_the_same_randomness_gives_the_same_requests(name: str) -> None:
         sessions = [workload.session(ground, "east") for _ in range(2)]
         for number in range(40):
             await workload.act(sessions[number % 2], ground, session_rng)
-        return client.calls
+        # Expiries follow the clock, which is the real one here.
+        return [re.sub(r"'N': '\d{3,}'", "", str(call)) for call in client.calls]
 
     assert await asked() == await asked() != []
 
