@@ -25,7 +25,7 @@ ifndef PYTHON
 PYTHON := $(shell for p in python3.11 python3; do $$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo $$p; break; }; done)
 endif
 
-.PHONY: help setup demo test check simulate bench differential docs clean
+.PHONY: help setup demo test check simulate mutants bench differential docs clean
 
 help: ## Say what can be made
 	@echo "Atoll: DynamoDB Global Tables that you can hold in your hand."
@@ -70,6 +70,9 @@ check: $(INSTALLED) ## Run every gate: ruff, mypy, import-linter, tidy
 
 simulate: $(INSTALLED) ## Simulate fleets under faults, by seed (SIM_ARGS="--seeds 1-10000")
 	@$(BIN)/atoll sim $(SIM_ARGS)
+
+mutants: $(INSTALLED) ## Hunt seeded bugs: each must be caught, and the product never flagged (MUTANTS_ARGS="--seeds 12")
+	@cd tests/simulation && PYTHONPATH=../..:. ../../$(BIN)/python -m mutants $(MUTANTS_ARGS)
 
 bench: $(INSTALLED) ## Measure speed, memory and replication lag; write docs/reference/performance.md
 	@$(call debian,wrk,wrk)

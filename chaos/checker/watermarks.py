@@ -1,9 +1,10 @@
 """Watermarks: what a region says about the past is true, and a cut link never looks healthy.
 
 What: a cursor's watermark W with sequence S says that all of the origin's changes up to W are at or before S; the
-origin's log must agree. A region's safe time never goes back while the region runs, and no change of another region
-that is at or below it comes afterwards. While a link is cut, no end that can notice it says that the link is live later
-than :data:`NOTICED_NS` after the cut, and the time since the last exchange grows with it.
+origin's log must agree. A region's safe time never goes back while the region runs, no change of another region that
+is at or below it comes afterwards, and it stands still while a table is being fetched. While a link is cut, no end that
+can notice it says that the link is live later than :data:`NOTICED_NS` after the cut, and the time since the last
+exchange grows with it.
 
 Invariant: all but the first clause work on samples, which a run may or may not have.
 
@@ -21,7 +22,10 @@ from chaos import faults
 from chaos.checker import words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.stage import Sample
+from clock.timestamp import COUNTER_BITS
+from region.model import settings
 from region.model.change import ITEM, LogRecord
+from region.model.table import ACTIVE, CREATING
 
 INVARIANT: Final = "watermarks"
 NOTICED_NS: Final = 2_500_000_000
@@ -33,13 +37,21 @@ NOTICED_AT: Final[Mapping[str, tuple[bool, bool]]] = {
     "acks": (True, False),
 }
 """Whether source and sink of a cut link hear nothing more from the other, by the cut's mode."""
+SETTLED_HLC: Final = 500 << COUNTER_BITS
+"""How far a safe time may lie behind the moment at which a replica was asked for: it has to hear of it first."""
 LIVE: Final = "live"
 ENDS_A_PROCESS: Final = (faults.Crash, faults.RestoreOldCopy)
 
 
 def check(evidence: Evidence) -> list[Violation]:
     """Return watermarks and safe times that are not true, safe times that fall, and cut links that look healthy."""
-    return [*_cursors(evidence), *_falling(evidence), *_unsafe(evidence), *_healthy(evidence)]
+    return [
+        *_cursors(evidence),
+        *_falling(evidence),
+        *_unsafe(evidence),
+        *_incomplete(evidence),
+        *_healthy(evidence),
+    ]
 
 
 def _cursors(evidence: Evidence) -> Iterator[Violation]:
@@ -104,6 +116,34 @@ def _older(evidence: Evidence, region: str, record: LogRecord) -> bool:
     rows = evidence.replicas[region].tables.get(record.table_uid)
     member = None if rows is None else rows.table.members().get(region)
     return member is None or record.version.hlc <= int(member.get("CreatedHlc") or 0)
+
+
+def _incomplete(evidence: Evidence) -> Iterator[Violation]:
+    """Find safe times that moved on while the region was still fetching a table."""
+    begun: dict[tuple[str, str], list[int]] = {}
+    ended: list[tuple[str, str, int, int]] = []
+    for region, held in evidence.replicas.items():
+        for record in held.log:
+            if record.kind == ITEM:
+                continue
+            for name, register in settings.decode(record.image or b"{}").items():
+                status = (register.value or {}).get("ReplicaStatus") if name.startswith(settings.REPLICA) else None
+                member = name.removeprefix(settings.REPLICA)
+                if status == CREATING:
+                    begun.setdefault((record.table_uid, member), []).append(register.hlc)
+                elif status == ACTIVE and member == region == record.version.origin:
+                    ended.append((record.table_uid, region, record.sequence, register.hlc))
+    for uid, region, sequence, hlc in ended:
+        since = max((it for it in begun.get((uid, region), ()) if it < hlc), default=None)
+        for sample in evidence.samples if since is not None else ():
+            early = sample.region == region and 0 < sample.log_head < sequence and evidence.intact(region)
+            if early and since is not None and sample.safe_hlc > since + SETTLED_HLC:
+                yield Violation(
+                    INVARIANT,
+                    f"{region} believed at {evidence.clock(sample.time_ns)} that it had everything up to "
+                    f"{words.at((sample.safe_hlc, region))}, and was still fetching table {evidence.table_name(uid)}",
+                )
+                break
 
 
 def _healthy(evidence: Evidence) -> Iterator[Violation]:

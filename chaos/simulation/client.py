@@ -62,7 +62,7 @@ class SimulatedClient:
         metadata = request.get(METADATA)
         if metadata is not None:
             request = {name: value for name, value in request.items() if name != METADATA}
-            if metadata.get(SESSION_TOKEN):
+            if metadata.get(SESSION_TOKEN) is not None:
                 headers[SESSION_HEADER] = str(metadata[SESSION_TOKEN]).encode()
         answer = await self.exchange(headers, orjson.dumps(request, default=_encode_binary))
         return _decode(answer)
