@@ -121,7 +121,7 @@ def _older(evidence: Evidence, region: str, record: LogRecord) -> bool:
 def _incomplete(evidence: Evidence) -> Iterator[Violation]:
     """Find safe times that moved on while the region was still fetching a table."""
     begun: dict[tuple[str, str], list[int]] = {}
-    ended: list[tuple[str, str, int, int]] = []
+    ended: dict[tuple[str, str, int], int] = {}
     for region, held in evidence.replicas.items():
         for record in held.log:
             if record.kind == ITEM:
@@ -132,8 +132,9 @@ def _incomplete(evidence: Evidence) -> Iterator[Violation]:
                 if status == CREATING:
                     begun.setdefault((record.table_uid, member), []).append(register.hlc)
                 elif status == ACTIVE and member == region == record.version.origin:
-                    ended.append((record.table_uid, region, record.sequence, register.hlc))
-    for uid, region, sequence, hlc in ended:
+                    # Later records of the table repeat it.
+                    ended.setdefault((record.table_uid, region, register.hlc), record.sequence)
+    for (uid, region, hlc), sequence in ended.items():
         since = max((it for it in begun.get((uid, region), ()) if it < hlc), default=None)
         for sample in evidence.samples if since is not None else ():
             early = sample.region == region and 0 < sample.log_head < sequence and evidence.intact(region)
