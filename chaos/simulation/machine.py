@@ -155,6 +155,7 @@ class Machine:
             statistics=EndpointStatistics(tuple(OPERATIONS)),
             rng=rng,
             source=self.clock,
+            horizon=assembly.engine.horizon,
         )
         return assembly
 

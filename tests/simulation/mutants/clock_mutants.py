@@ -11,8 +11,8 @@ from mutants.bank import mutant
 from region.engine import Engine
 from region.store.sqlite import SqliteStore
 from replication.bootstrap import Bootstrapper
+from replication.horizon import ReplicaHorizon
 from replication.message import Heartbeat
-from replication.replication import Replication
 from replication.sink import Sink
 
 ISLAND = tuple(Cut(link=link, at_ms=2000, for_ms=9000) for link in ("us-east-1->*", "*->us-east-1"))
@@ -120,9 +120,9 @@ def watermark_during_bootstrap(patch: pytest.MonkeyPatch) -> None:
 def safe_time_as_max(patch: pytest.MonkeyPatch) -> None:
     """The safe time is that of the origin that is ahead, not of the one that is behind (a minimum mistaken)."""
 
-    def safe_time(self: Replication) -> int:
+    def safe_time(self: ReplicaHorizon) -> int:
         hlc = max([self._engine.watermark()[0], *(inlet.watermark for inlet in self._inlets.values())])
         self._safe_hlc = max(self._safe_hlc, hlc)
         return self._safe_hlc
 
-    patch.setattr(Replication, "safe_time", safe_time)
+    patch.setattr(ReplicaHorizon, "safe_time", safe_time)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from chaos.simulation.simulate import simulate
 from mutants.bank import MUTANTS, planted
 
-NOTICED = frozenset({"no defects", "no unhandled errors"})
-"""What the simulation itself finds: a region that stopped at a broken invariant, or an error that nobody caught."""
+NOTICED = frozenset({"no defects"})
+"""What the product itself notices: a region that stopped at a broken invariant. A mutant that crashes is no catch."""
 
 
 class Catch(NamedTuple):

@@ -12,6 +12,7 @@ from mutants.bank import mutant
 from region.engine import Engine
 from region.model import expiry as expiries
 from region.model import image as images
+from region.model import session
 from region.model.change import CAUSE_EXPIRY
 from region.operation import OPERATIONS, items, time_to_live, transaction_tokens
 from region.operation.context import Context
@@ -19,6 +20,7 @@ from region.operation.stream_iterators import ShardIterator
 from region.operation.stream_log import LogTape
 from region.store import expiry
 from region.store.transaction import SqliteTransaction
+from region.wire.session import ASKED, Sessions
 
 CONTENDED = {"clients": 3, "pause_ms": 30.0, "span_s": 6.0}
 
@@ -132,3 +134,15 @@ def stream_record_skipped(patch: pytest.MonkeyPatch) -> None:
         return records, following._replace(after=following.after + (len(records) > 1))
 
     patch.setattr(LogTape, "read", beyond)
+
+
+@mutant("sessions", "linearizability", delay_ms=150.0)
+def session_wait_skipped(patch: pytest.MonkeyPatch) -> None:
+    """A request is served though its session has seen more than this region (MongoDB before causal sessions)."""
+
+    def at_once(self: Sessions, exchange: Any, text: bytes, request: Any, submit: Any) -> None:
+        exchange.session = session.decode(text.decode("latin-1"))
+        exchange.marks |= ASKED
+        submit()
+
+    patch.setattr(Sessions, "admit", at_once)
