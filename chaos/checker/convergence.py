@@ -1,8 +1,8 @@
 """Convergence: after all writes have rested and all links have healed, every replica holds the same.
 
 What: for each table, the records of all regions that hold it are compared: keys, versions (their vectors too), images,
-tombstones, and the table's shared settings. In each region alone, index entries, expiries and statistics must be
-what the items say.
+tombstones, and the table's shared settings. In each region alone, index entries, expiries, statistics and the digest
+must be what the items say.
 
 Invariant: an empty answer means that all replicas are equal record by record; the answer names every key that differs.
 
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from chaos.checker.evidence import Evidence, Violation
 from chaos.checker.replica import Replica, Rows
-from region.model import expiry, values
+from region.model import digest, expiry, values
 from region.model import image as images
 from region.model.table import Index
 from region.model.values import Item
@@ -146,6 +146,25 @@ def _derived(region: str, held: Replica, rows: Rows) -> Iterator[Violation]:
             sentence = f"{held.region}: {what} counts (items, bytes) {rows.counters[name]}, and holds {counted}"
             yield Violation(INVARIANT, sentence, table.name)
     yield from _expiries(region, rows, items)
+    yield from _digest(region, rows)
+
+
+def _digest(region: str, rows: Rows) -> Iterator[Violation]:
+    if rows.digest is None:
+        return
+    wanted = [0] * len(rows.digest)
+    for key, stored in rows.items.items():
+        leaf = digest.leaf_of(key)
+        chunk = digest.chunk_of(leaf) + (digest.CHUNKS if stored.image is None else 0)
+        hashed = digest.row_hash(key, stored.version, stored.image)
+        wanted[chunk] ^= hashed << 64 * (leaf % digest.CHUNK_LEAVES)
+    for chunk, (kept, made) in enumerate(zip(rows.digest, wanted, strict=True)):
+        if kept != made:
+            of = "tombstones" if chunk >= digest.CHUNKS else "items"
+            sentence = (
+                f"{region}: chunk {chunk % digest.CHUNKS} of the digest of {rows.table.name}'s {of} is not theirs"
+            )
+            yield Violation(INVARIANT, sentence, rows.table.name)
 
 
 def _entries(rows: Rows, index: Index, items: Mapping[bytes, Item]) -> dict[bytes, tuple[bytes, int, bytes | None]]:

@@ -50,6 +50,8 @@ class Rows(NamedTuple):
     """``(second, key)`` of the index of expiries, ``None`` where the table has none."""
     counters: dict[str, tuple[int, int]]
     """Live items and bytes, of the table (under the empty name) and of each index."""
+    digest: list[int] | None = None
+    """The packed chunks of the table's digest (:mod:`region.model.digest`), ``None`` while it has none."""
 
     def text(self, key: bytes) -> str:
         """Return the text by which histories call an item."""
@@ -169,6 +171,7 @@ def _rows(
         expiries=None
         if storage is None
         else [(at_s, key) for at_s, key in connection.execute(f"SELECT at_s, key FROM {schema.quoted(storage)}")],
+        digest=reader.digest(table),
         counters={"": counters.get(table.id, (0, 0))}
         | {index.name: counters.get(index.id, (0, 0)) for index in table.indexes.values()},
     )

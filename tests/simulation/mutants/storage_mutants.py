@@ -15,6 +15,7 @@ from region.engine import Engine
 from region.model.change import Change
 from region.operation.context import Context
 from region.store import expiry, opening
+from region.store.digest import DigestWriter
 from region.store.index import IndexWriter
 from region.store.sqlite import SqliteStore
 from region.store.transaction import SqliteTransaction
@@ -191,3 +192,16 @@ def applied_without_looking(patch: pytest.MonkeyPatch) -> None:
         context.written += 1
 
     patch.setattr(applier, "_settle", blind)
+
+
+@mutant("convergence")
+def digest_leaf_not_updated(patch: pytest.MonkeyPatch) -> None:
+    """The tree by which replicas compare themselves misses what comes from a peer (Riak's anti-entropy trees)."""
+    toggle = DigestWriter.toggle
+    with _while_applying(patch) as applying:
+
+        def local_only(self: DigestWriter, *arguments: Any, live: bool) -> None:
+            if not applying[0]:
+                toggle(self, *arguments, live=live)
+
+    patch.setattr(DigestWriter, "toggle", local_only)
