@@ -16,7 +16,7 @@ QUICK = (
     "watermark_ahead_of_sequence",
     "first_to_arrive_wins",
     "conflict_not_recorded",
-    "off_by_one_after_reconnect",
+    "version_of_arrival",
     "log_record_missing_on_apply",
     "stream_record_skipped",
 )
