@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 from raw_http import RawConnection, Reply, request
-from valid_requests import DEFINITION, ITEM, LEGACY, REGION, TABLE, VALID
+from valid_requests import ARCHIVE, DEFINITION, ITEM, LEGACY, REGION, TABLE, VALID
 
 from atoll import Cluster
 from region.operation import OPERATIONS
@@ -116,11 +116,11 @@ def scramble(body: bytes, rng: random.Random) -> bytes:
     return body
 
 
-def mutant(seed: int) -> tuple[str, bytes]:
+def mutant(seed: int, valid: dict[str, list[dict[str, Any]]] = VALID) -> tuple[str, bytes]:
     """Return an operation and a mutated body of it: two times in three well-formed JSON."""
     rng = random.Random(seed)
-    operation = rng.choice(sorted(VALID.keys() & OPERATIONS.keys()))
-    tree = copy.deepcopy(rng.choice(VALID[operation] + LEGACY.get(operation, [])))
+    operation = rng.choice(sorted(valid.keys() & OPERATIONS.keys()))
+    tree = copy.deepcopy(rng.choice(valid[operation] + LEGACY.get(operation, [])))
     if rng.random() < 1 / 3:
         return operation, scramble(json.dumps(tree).encode(), rng)
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
@@ -129,7 +129,7 @@ def mutant(seed: int) -> tuple[str, bytes]:
 
 
 def test_every_built_operation_has_a_valid_request() -> None:
-    assert set(OPERATIONS) <= set(VALID)
+    assert set(OPERATIONS) <= VALID.keys() | ARCHIVE.keys()
 
 
 class Target:
@@ -175,9 +175,17 @@ def test_the_valid_requests_are_valid(target: Target) -> None:
         "ExecuteTransaction": "TransactionCanceledException",
         "DescribeTableReplicaAutoScaling": "ResourceNotFoundException",
         "UpdateKinesisStreamingDestination": "ValidationException",
+        "DescribeBackup": "BackupNotFoundException",
+        "DeleteBackup": "BackupNotFoundException",
+        "RestoreTableFromBackup": "BackupNotFoundException",
+        "RestoreTableToPointInTime": "TableNotFoundException",
+        "ExportTableToPointInTime": "TableNotFoundException",
+        "DescribeExport": "ExportNotFoundException",
+        "ImportTable": "ResourceInUseException",
+        "DescribeImport": "ImportNotFoundException",
     }
     for operation in OPERATIONS:
-        for body in VALID[operation]:
+        for body in VALID.get(operation) or ARCHIVE[operation]:
             reply = target.ask(operation, body)
             legacy = operation.endswith(("GlobalTable", "GlobalTableSettings"))
             if reply.status != 200 and not legacy:
@@ -205,3 +213,12 @@ def test_a_mutated_request_is_answered_with_200_or_400_and_a_400_has_changed_not
         assert admin.status().store.log_head == before
     elif operation == "DeleteTable":
         target.make_table()
+
+
+@settings(max_examples=150, print_blob=True)
+@given(st.integers(0, 2**64 - 1))
+def test_a_mutated_request_of_the_archive_is_answered_with_200_or_400(target: Target, seed: int) -> None:
+    operation, body = mutant(seed, ARCHIVE)
+    note(f"seed {seed}: {operation} {body[:2000]!r}")
+    reply = target.ask(operation, body)
+    assert reply.status in (200, 400), reply

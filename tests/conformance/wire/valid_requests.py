@@ -308,3 +308,40 @@ LEGACY: dict[str, list[dict[str, Any]]] = {
     "PutItem": [{"TableName": TABLE, "Item": ITEM, "Expected": {"g": {"Exists": True, "Value": {"S": "x"}}}}],
     "UpdateItem": [{"TableName": TABLE, "Key": KEY, "AttributeUpdates": {"c": {"Action": "ADD", "Value": {"N": "1"}}}}],
 }
+ARCHIVE: dict[str, list[dict[str, Any]]] = {
+    "UpdateContinuousBackups": [
+        {
+            "TableName": TABLE,
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7},
+        }
+    ],
+    "DescribeContinuousBackups": [{"TableName": TABLE}],
+    "CreateBackup": [{"TableName": TABLE, "BackupName": "mutated"}],
+    "DescribeBackup": [{"BackupArn": f"{ARN}/backup/01700000000000-0badcafe"}],
+    "DeleteBackup": [{"BackupArn": f"{ARN}/backup/01700000000000-0badcafe"}],
+    "ListBackups": [{"TableName": TABLE, "Limit": 5, "BackupType": "ALL"}],
+    "RestoreTableFromBackup": [
+        {"TargetTableName": "mutated-restored", "BackupArn": f"{ARN}/backup/01700000000000-0badcafe"}
+    ],
+    "RestoreTableToPointInTime": [
+        {"SourceTableName": "mutated-no-more", "TargetTableName": "mutated-again", "UseLatestRestorableTime": True}
+    ],
+    "ExportTableToPointInTime": [{"TableArn": f"{ARN}-no-more", "S3Bucket": "bucket-of-mutants"}],
+    "DescribeExport": [{"ExportArn": f"{ARN}/export/01700000000000-0badcafe"}],
+    "ListExports": [{"TableArn": ARN, "MaxResults": 5}],
+    "ImportTable": [
+        {
+            "S3BucketSource": {"S3Bucket": "bucket-of-mutants"},
+            "InputFormat": "DYNAMODB_JSON",
+            "TableCreationParameters": {
+                "TableName": TABLE,
+                "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+                "BillingMode": "PAY_PER_REQUEST",
+            },
+        }
+    ],
+    "DescribeImport": [{"ImportArn": f"{ARN}/import/01700000000000-0badcafe"}],
+    "ListImports": [{"PageSize": 5}],
+}
+"""Requests of the archive, whose work goes on after the answer: a log that moves later proves nothing about them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,6 +58,9 @@ TABLE = {
 }
 
 
+_lives = itertools.count(1)
+
+
 class ArchiveRegion:
     """An engine and its archivist; jobs end when :meth:`call` of what began them has been followed by :meth:`idle`."""
 
@@ -65,7 +69,7 @@ class ArchiveRegion:
     ) -> None:
         self.name = name
         self.time = clock or ManualClock(START_MS)
-        rng = SeededRng(sum(map(ord, name)))
+        rng = SeededRng(next(_lives))  # Another in each life of a region: names are never given twice.
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         path = None if folder is None else folder / "region.sqlite"
