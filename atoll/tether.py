@@ -1,7 +1,8 @@
 """The child's side of a tether: reporting to the parent, and stopping when told to.
 
 What: :func:`watch` arranges that SIGTERM, SIGINT and, for a tethered process, the end of its standard input stop it
-cleanly. :func:`report` writes the one line that the parent waits for; see :mod:`atoll.child`.
+cleanly. :func:`report` writes the one line that the parent waits for; see :mod:`atoll.child`. :func:`run` and
+:class:`Until` are the life of a process that serves one thing: a gateway, a page, a proxy.
 
 Invariant: a second signal ends the process at once, however long its stopping takes.
 """
@@ -12,7 +13,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -45,6 +47,40 @@ def _at_end_of_tether(loop: asyncio.AbstractEventLoop, stop: Stop) -> None:
     if not os.read(sys.stdin.fileno(), 4096):
         loop.remove_reader(sys.stdin.fileno())
         stop(0)
+
+
+class Until:
+    """The time until this process is told to stop; made before anything is started."""
+
+    def __init__(self, *, tethered: bool) -> None:
+        self._tethered = tethered
+        self._stopped = asyncio.Event()
+        watch(lambda _: self._stopped.set(), tethered=tethered)
+
+    async def told(self, url: str, words: str) -> None:
+        """Say what is served, to the parent as its URL, to a person in words; return when told to stop."""
+        if self._tethered:
+            report(Serving(url=url))
+        else:
+            sys.stdout.write(f"{words}\n")
+            sys.stdout.flush()
+        await self._stopped.wait()
+
+
+def run(serve: Callable[[], Coroutine[Any, Any, None]], *, tethered: bool) -> int:
+    """Serve until told to stop; return the exit code of the process.
+
+    Raises:
+        RemedyError: it could not start, and is not tethered; a tethered one reports to its parent instead.
+    """
+    try:
+        asyncio.run(serve())
+    except RemedyError as error:
+        if not tethered:
+            raise
+        report_refusal(error)
+        return error.exit_code
+    return 0
 
 
 def report(line: Ready | Serving | Refused) -> None:

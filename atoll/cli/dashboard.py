@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-
 import click
 
 from atoll import tether
-from atoll.child import Serving
 from atoll.cli import faulting, options
-from atoll.failure import RemedyError, StartError, UsageError
-from atoll.remote import AdminClient
+from atoll.failure import StartError, UsageError
 from atoll.steering import Laboratories, Pauses
 from clock import SystemClock
 from dashboard import Dashboard
@@ -29,14 +24,7 @@ PORT = 8080
 @click.option("--tethered", is_flag=True, hidden=True)
 def command(cluster: str | None, host: str, port: int, tethered: bool) -> int:
     """Serve the live page of a running cluster, until SIGTERM or Ctrl-C."""
-    try:
-        asyncio.run(_serve(options.find(cluster), _control(cluster), host, port, tethered=tethered))
-    except RemedyError as error:
-        if not tethered:
-            raise
-        tether.report_refusal(error)
-        return error.exit_code
-    return 0
+    return tether.run(lambda: _serve(cluster, host, port, tethered=tethered), tethered=tethered)
 
 
 def _control(cluster: str | None) -> str | None:
@@ -47,11 +35,9 @@ def _control(cluster: str | None) -> str | None:
         return None
 
 
-async def _serve(
-    clients: Mapping[str, AdminClient], control: str | None, host: str, port: int, *, tethered: bool
-) -> None:
-    stopped = asyncio.Event()
-    tether.watch(lambda _: stopped.set(), tethered=tethered)
+async def _serve(cluster: str | None, host: str, port: int, *, tethered: bool) -> None:
+    until = tether.Until(tethered=tethered)
+    clients, control = options.find(cluster), _control(cluster)
     controls = Pauses(clients) if control is None else Laboratories(control)
     admins = {region: client.url for region, client in clients.items()}
     page = Dashboard(admins, SystemClock(), SystemRng(), controls)
@@ -63,10 +49,6 @@ async def _serve(
             "End the process that holds it, or choose another with --port.",
         ) from error
     try:
-        if tethered:
-            tether.report(Serving(url=url))
-        else:
-            click.echo(f"The dashboard is at {url}")
-        await stopped.wait()
+        await until.told(url, f"The dashboard is at {url}")
     finally:
         await page.stop()

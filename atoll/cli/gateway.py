@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from atoll import tether
-from atoll.child import Serving
 from atoll.cli import options, status
-from atoll.failure import RemedyError, UsageError
+from atoll.failure import UsageError
 from atoll.gateway import Gateway
 
 PORT = 8090
@@ -33,29 +30,17 @@ def command(
 
     For programs that know one URL and many regions: each request goes to the region that it was signed for.
     """
-    try:
+
+    async def serve() -> None:
+        until = tether.Until(tethered=tethered)
         gateway = Gateway(*_given(routes, admins)) if routes else Gateway(*_found(cluster))
-        asyncio.run(_serve(gateway, host, port, tethered=tethered))
-    except RemedyError as error:
-        if not tethered:
-            raise
-        tether.report_refusal(error)
-        return error.exit_code
-    return 0
+        url = await gateway.start(host, port)
+        try:
+            await until.told(url, f"The gateway is ready at {url}, for {', '.join(gateway.regions)}.")
+        finally:
+            await gateway.stop()
 
-
-async def _serve(gateway: Gateway, host: str, port: int, *, tethered: bool) -> None:
-    stopped = asyncio.Event()
-    tether.watch(lambda _: stopped.set(), tethered=tethered)
-    url = await gateway.start(host, port)
-    try:
-        if tethered:
-            tether.report(Serving(url=url))
-        else:
-            click.echo(f"The gateway is ready at {url}, for {', '.join(gateway.regions)}.")
-        await stopped.wait()
-    finally:
-        await gateway.stop()
+    return tether.run(serve, tethered=tethered)
 
 
 def _given(routes: tuple[str, ...], admins: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:

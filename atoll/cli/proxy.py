@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
 import click
 
 from atoll import tether
-from atoll.child import Serving
-from atoll.failure import RemedyError, StartError, UsageError
+from atoll.failure import StartError, UsageError
 
 PORT = 8474
 
@@ -28,15 +26,12 @@ PORT = 8474
 @click.option("--tethered", is_flag=True, hidden=True)
 def command(host: str, port: int, file: Path | None, seed: int | None, metrics: bool, tethered: bool) -> int:
     """Run a TCP proxy with the HTTP API of Toxiproxy 2.12, until SIGTERM or Ctrl-C."""
-    try:
+
+    async def serve() -> None:
         proxies = b"[]" if file is None else _read(file)
-        asyncio.run(_serve(host, port, proxies, seed, metrics=metrics, tethered=tethered))
-    except RemedyError as error:
-        if not tethered:
-            raise
-        tether.report_refusal(error)
-        return error.exit_code
-    return 0
+        await _serve(host, port, proxies, seed, metrics=metrics, tethered=tethered)
+
+    return tether.run(serve, tethered=tethered)
 
 
 def _read(file: Path) -> bytes:
@@ -50,8 +45,7 @@ async def _serve(host: str, port: int, proxies: bytes, seed: int | None, *, metr
     # Loaded here, so that the verb's help costs nothing.
     from chaos.proxy import ApiError, ProxyServer  # noqa: PLC0415
 
-    stopped = asyncio.Event()
-    tether.watch(lambda _: stopped.set(), tethered=tethered)
+    until = tether.Until(tethered=tethered)
     server = ProxyServer(seed=seed, metrics=metrics)
     try:
         await server.start(host, port)
@@ -63,11 +57,7 @@ async def _serve(host: str, port: int, proxies: bytes, seed: int | None, *, metr
     url = f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
     try:
         made = await server.populate(proxies)
-        if tethered:
-            tether.report(Serving(url=url))
-        else:
-            click.echo(f"{made} proxies; the API of Toxiproxy is at {url}")
-        await stopped.wait()
+        await until.told(url, f"{made} proxies; the API of Toxiproxy is at {url}")
     except ApiError as error:
         raise UsageError(f"The proxies cannot be made: {error.message}.", "Correct the file.") from error
     finally:
