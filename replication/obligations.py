@@ -194,6 +194,22 @@ def _owe(
     save(context, msgspec.structs.replace(plan, owed={**owed, **kept}))
 
 
+def owe_all(context: Context, uid: str, peer: str, hold_hlc: int) -> None:
+    """Have a peer owe all of its own changes of a table held here, whatever has come of them already.
+
+    ``hold_hlc`` is what the safe time may not pass until then. A region that is detached owes nothing.
+    """
+    table = context.catalogue.by_uid.get(uid)
+    if table is None or table.record.dropped or peer not in regions(table.registers):
+        return
+    _owe(context, table, {peer: BEGINNING})
+    plan = load(context.reader, uid)
+    if plan is not None:
+        again = {peer: BEGINNING} if plan.owed.get(peer, EVERYTHING) != EVERYTHING else {}
+        hold_hlc = min(hold_hlc, plan.hold_hlc)
+        save(context, msgspec.structs.replace(plan, owed={**plan.owed, **again}, hold_hlc=hold_hlc))
+
+
 def hold(context: Context, uids: Iterable[str], peer: str) -> None:
     """Note that a peer owes its changes of some tables from its cursor on: from here on they are passed over."""
     cursor = context.reader.cursors().get(peer)

@@ -9,6 +9,9 @@ region with a plan removes what its peer has purged: it is the one that was away
 are taken without a log record, with the timestamps that they had; when there were any, the lineage is renewed, because
 peers that have not seen these writes will not find them in the log, and compare with this region instead.
 
+What a plan cannot compare, because one of the two replicas is not there or not ready, is fetched: the cursor has passed
+over what the peer wrote, so the peer owes it (``replication.obligations``). Its log outlives its replica.
+
 Source: the project's design, section 4.
 """
 
@@ -59,7 +62,10 @@ class Tally:
 
 
 class Repairer:
-    """The comparisons of one region. ``renewed`` is called when every peer has to subscribe anew."""
+    """The comparisons of one region.
+
+    ``renewed`` is called when every peer has to subscribe anew, ``owed`` when something is to be fetched instead.
+    """
 
     def __init__(
         self,
@@ -67,11 +73,13 @@ class Repairer:
         inlets: Mapping[str, Inlet],
         safe_hlc: Callable[[], int],
         renewed: Callable[[], Awaitable[None]],
+        owed: Callable[[], None],
     ) -> None:
         self._around = surroundings
         self._inlets = inlets
         self._safe_hlc = safe_hlc
         self._renewed = renewed
+        self._owed = owed
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -127,8 +135,7 @@ class Repairer:
             return True
         for uid in plan.tables:
             table = self._around.engine.catalogue.by_uid.get(uid)
-            tally = Tally()
-            # A replica that is not ready is filled by its bootstrap, and what is no replica is not compared.
+            tally = None
             if table is not None and self._comparable(table, plan.peer):
                 if not inlet.usable:
                     continue
@@ -137,6 +144,8 @@ class Repairer:
                 except NotNowError:
                     continue
             await self._around.durably(partial(self._compared, plan, uid, tally))
+            if tally is None:
+                self._owed()
             return True
         return False
 
@@ -144,11 +153,17 @@ class Repairer:
         usable = not table.record.dropped and self._around.engine.reading.usable(table)
         return usable and obligations.is_member(table, peer)
 
-    def _compared(self, plan: Plan, uid: str, tally: Tally, context: Context) -> None:
-        """Strike a table off the plan, unless the plan was begun anew meanwhile."""
+    def _compared(self, plan: Plan, uid: str, tally: Tally | None, context: Context) -> None:
+        """Strike a table off the plan, unless the plan was begun anew meanwhile.
+
+        Without a ``tally`` it could not be compared, and is fetched.
+        """
         now = resynchronisation.load(context.reader, plan.peer)
         if now is None or now.began_ms != plan.began_ms or now.tables != plan.tables:
             return
+        if tally is None:
+            obligations.owe_all(context, uid, plan.peer, plan.hold_hlc)
+            tally = Tally()
         now = msgspec.structs.replace(
             now,
             tables=tuple(it for it in now.tables if it != uid),

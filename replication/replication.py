@@ -56,7 +56,7 @@ class Replication:
         self._outlets: dict[str, Outlet] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._bootstrapper = Bootstrapper(self._around, self._inlets)
-        self._repairer = Repairer(self._around, self._inlets, self.safe_time, self._renewed)
+        self._repairer = Repairer(self._around, self._inlets, self.safe_time, self._renewed, self._bootstrapper.planned)
         self._departures = Departures(self._around, self._inlets, self._outlets)
         self._detachments = Detachments(self._around, self._inlets, self._outlets)
         self._backlog = Backlog(engine.store, settings.region)

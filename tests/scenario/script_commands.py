@@ -4,6 +4,7 @@
 ``region NAME…``               start regions, each connected with all others
 ``table [NAME] on REGION…``    make a global table (``songs`` unless named) and wait until it is ACTIVE there
 ``add REGION``                 add a replica in a region that was started later, and wait until it is ACTIVE
+``remove REGION``              remove a region's replica, there, without waiting for the others
 ``put REGION KEY VALUE``       write an item ``{pk: KEY, v: VALUE}``
 ``delete REGION KEY``          delete an item
 ``lock REGION KEY VALUE``      write an item on the condition that there is none
@@ -435,6 +436,12 @@ async def _add(stage: Stage, arguments: list[str]) -> list[str]:
     members = list(stage.fleet.replicas(first))
     await stage.region(first).add_replica(name)
     await stage.fleet.active(TABLE, *members, name)
+    return []
+
+
+@command("remove")
+async def _remove(stage: Stage, arguments: list[str]) -> list[str]:
+    await stage.region(arguments[0]).run("DeleteTable", TableName=TABLE)
     return []
 
 

@@ -19,7 +19,7 @@ from region.randomness import SeededRng
 from region.store.sqlite import open_store
 from replication import obligations
 from replication.message import Position
-from replication.obligations import BEGINNING, Plan
+from replication.obligations import BEGINNING, EVERYTHING, Plan
 from replication.settling import least
 
 EAST, WEST, NORTH, SOUTH = "us-east-1", "us-west-2", "eu-north-1", "sa-east-1"
@@ -110,6 +110,20 @@ async def test_a_region_met_before_the_snapshot_began_is_counted_by_the_snapshot
     plan = await merge(engine, 3, south="ACTIVE")
     assert plan is not None
     assert plan.owed == {SOUTH: BEGINNING}
+
+
+async def test_a_region_that_cannot_be_compared_owes_all_it_wrote_and_holds_the_safe_time(engine: Engine) -> None:
+    await ready(engine)
+    plan = await merge(engine, 2, north="ACTIVE", south=None)
+    assert plan is not None
+    # What a pause noted is less than what is missing, and what a detachment noted is more.
+    await save(engine, plan, owed={NORTH: Position("e", 7), SOUTH: EVERYTHING}, hold_hlc=50)
+    for peer in (NORTH, SOUTH):
+        await engine.transact(lambda context, peer=peer: obligations.owe_all(context, UID, peer, 40))
+    plan = obligations.load(engine.store, UID)
+    assert plan is not None
+    assert plan.owed == {NORTH: BEGINNING, SOUTH: EVERYTHING}
+    assert plan.hold_hlc == 40
 
 
 async def test_added_again_before_word_of_the_removal_came_begins_anew(engine: Engine) -> None:
