@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from region.engine import Engine
+from region.errors import DamagedLogError
 from region.model.change import LogRecord, StoredItem
 from region.model.table import Table
 from replication import obligations, resynchronisation
@@ -82,7 +83,11 @@ def _range(
         after = 0
     found: list[LogRecord] = []
     if table is not None:
-        found = store.read_table_log(fetch.uid, after, head, limit=records_max, origin=engine.settings.region)
+        try:
+            found = store.read_table_log(fetch.uid, after, head, limit=records_max, origin=engine.settings.region)
+        except DamagedLogError as error:
+            # What cannot be read is gone from the log; the rows hold what it did.
+            return FetchRefused(fetch.number, str(error), truncated=obligations.held(table))
     changes: list[Shipped] = []
     seen = total = 0
     for record in found:

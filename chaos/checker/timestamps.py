@@ -142,6 +142,7 @@ def _real_time(evidence: Evidence, region: str) -> Iterator[Violation]:
         if written.region == region
         and len(written.operations) == 1
         and (record := evidence.tagged.get(tag)) is not None
+        and record.version.origin == region  # A later write of another region may carry the item's tag on.
     ]
     by_answer = sorted(
         (it for it in writes if it[0].acknowledged_ns is not None), key=lambda it: it[0].acknowledged_ns or 0
