@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from contextlib import closing
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from atoll import rendezvous
 from atoll.control import ShownFault
 from atoll.failure import UnreachableError, UsageError
 from atoll.remote import RequestError
@@ -62,3 +64,18 @@ class ControlClient:
         if response.status != http.client.OK:
             raise RequestError(str(response.status), str(json.loads(answer)["error"]), self.url)
         return answer
+
+
+def find(cluster: str | None) -> ControlClient:
+    """Return the control address of a cluster, named as ``--cluster`` names it; ``None``: the last one started.
+
+    Raises:
+        UsageError: that cluster has none.
+    """
+    url = rendezvous.control(cluster, os.environ)
+    if url is None:
+        raise UsageError(
+            "That cluster takes no faults: its links have no proxies.",
+            "`atoll demo` has them, and Cluster(proxied=True).",
+        )
+    return ControlClient(url)

@@ -6,14 +6,11 @@ What: each applies one fault through the cluster's control address and returns w
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import msgspec
 
-from atoll import rendezvous
-from atoll.failure import UsageError
-from atoll.remote_control import ControlClient
+from atoll.remote_control import find
 
 __all__ = ["apply_fault", "crash", "cut", "delay", "heal", "isolate", "pause", "skew", "suspend"]
 
@@ -22,7 +19,7 @@ Applied = dict[str, Any]
 
 def apply_fault(fault: dict[str, Any], cluster: str | None = None) -> Applied:
     """Apply any fault, as scenario files have it: ``{"kind": "bandwidth", "link": "*->*", "kb_s": 20}``."""
-    applied: Applied = msgspec.to_builtins(_control(cluster).apply(fault))
+    applied: Applied = msgspec.to_builtins(find(cluster).apply(fault))
     return applied
 
 
@@ -65,16 +62,9 @@ def suspend(region: str, seconds: float | None = None, cluster: str | None = Non
 
 def heal(cluster: str | None = None) -> list[int]:
     """End every fault and pause and start every region that is down; return the numbers of the faults."""
-    return _control(cluster).heal()
+    return find(cluster).heal()
 
 
 def _apply(kind: str, seconds: float | None, cluster: str | None, **fields: Any) -> Applied:
     span = {} if seconds is None else {"for_ms": round(seconds * 1000)}
     return apply_fault({"kind": kind, **fields, **span}, cluster)
-
-
-def _control(cluster: str | None) -> ControlClient:
-    url = rendezvous.control(cluster, os.environ)
-    if url is None:
-        raise UsageError("That cluster takes no faults: its links have no proxies.", "`atoll demo` has them.")
-    return ControlClient(url)

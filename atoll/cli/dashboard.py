@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from atoll import tether
-from atoll.cli import faulting, options
+from atoll import remote_control, tether
+from atoll.cli import options
 from atoll.failure import StartError, UsageError
 from atoll.steering import Laboratories, Pauses
 from clock import SystemClock
@@ -30,7 +30,7 @@ def command(cluster: str | None, host: str, port: int, tethered: bool) -> int:
 def _control(cluster: str | None) -> str | None:
     """Return the control address of a cluster that has one."""
     try:
-        return faulting.find(cluster).url
+        return remote_control.find(cluster).url
     except UsageError:
         return None
 

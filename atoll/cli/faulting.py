@@ -1,39 +1,21 @@
-"""What the verbs of faults share: finding the control address, applying a fault there, and saying what was measured."""
+"""What the verbs of faults share: applying a fault at the control address, and saying what was measured."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from atoll import rendezvous
 from atoll.cli import options
-from atoll.failure import UsageError
-from atoll.remote_control import ControlClient
+from atoll.remote_control import find
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 for_option = click.option(
     "--for", "for_ms", type=options.Duration(), metavar="30s", help="End it after this time; otherwise `atoll heal`."
 )
-
-
-def find(cluster: str | None) -> ControlClient:
-    """Return the control address of the cluster that a command is about.
-
-    Raises:
-        UsageError: that cluster has none.
-    """
-    url = rendezvous.control(cluster, os.environ)
-    if url is None:
-        raise UsageError(
-            "That cluster takes no faults: its links have no proxies.",
-            "`atoll demo` has them, and Cluster(proxied=True).",
-        )
-    return ControlClient(url)
 
 
 def apply(table: dict[str, Any], for_ms: int | None, cluster: str | None, *, as_json: bool) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import msgspec
 
-from atoll.cli import faulting, options
+from atoll import remote_control
+from atoll.cli import options
 from atoll.control import toml
 
 
@@ -14,7 +15,7 @@ from atoll.control import toml
 @options.json_option
 def command(cluster: str | None, as_json: bool) -> None:
     """List the faults that stand, with what probes measured of them."""
-    standing = faulting.find(cluster).faults()
+    standing = remote_control.find(cluster).faults()
     if as_json:
         click.echo(msgspec.json.encode(standing).decode())
         return

@@ -6,7 +6,8 @@ import json
 
 import click
 
-from atoll.cli import faulting, options
+from atoll import remote_control
+from atoll.cli import options
 
 
 @click.command("heal")
@@ -15,7 +16,7 @@ from atoll.cli import faulting, options
 @options.json_option
 def command(number: int | None, cluster: str | None, as_json: bool) -> None:
     """End the fault NUMBER, or every fault and pause; start every region that is down, and wait until links answer."""
-    control = faulting.find(cluster)
+    control = remote_control.find(cluster)
     ended = control.heal() if number is None else control.end(number)
     if as_json:
         click.echo(json.dumps({"ended": ended}))

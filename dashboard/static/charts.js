@@ -10,9 +10,8 @@ const DASHES = [[], [8, 4], [2, 3]];
 const HEIGHT = 190;
 
 class Chart {
-  constructor(place, title, pick, label, onCursor) {
+  constructor(place, pick, label, onCursor) {
     this.place = place;
-    this.title = title;
     this.pick = pick;
     this.label = label;
     this.onCursor = onCursor;
@@ -51,8 +50,8 @@ class Chart {
 
 export function charts(onCursor) {
   const made = [
-    new Chart(byId("lag-chart"), "Lag", (sample) => sample.lag, arrow, onCursor),
-    new Chart(byId("writes-chart"), "Writes", (sample) => sample.writes, (name) => name, onCursor),
+    new Chart(byId("lag-chart"), (sample) => sample.lag, arrow, onCursor),
+    new Chart(byId("writes-chart"), (sample) => sample.writes, (name) => name, onCursor),
   ];
   let drawn = 0;
   const draw = () => {

@@ -20,7 +20,6 @@ export function places(regions) {
 // A curve that keeps to the right of its direction, so that both directions of a pair can be told apart.
 function curve(from, to) {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
-  const length = Math.hypot(dx, dy) || 1;
   const middle = { x: (from.x + to.x) / 2 - dy * BEND, y: (from.y + to.y) / 2 + dx * BEND };
   const cut = (end, toward) => {
     const [ex, ey] = [toward.x - end.x, toward.y - end.y];
@@ -30,7 +29,7 @@ function curve(from, to) {
   const [start, end] = [cut(from, middle), cut(to, middle)];
   const at = { x: 0.25 * start.x + 0.5 * middle.x + 0.25 * end.x, y: 0.25 * start.y + 0.5 * middle.y + 0.25 * end.y };
   const angle = (Math.atan2(end.y - middle.y, end.x - middle.x) * 180) / Math.PI;
-  return { path: `M${start.x},${start.y} Q${middle.x},${middle.y} ${end.x},${end.y}`, at, end, angle, length };
+  return { path: `M${start.x},${start.y} Q${middle.x},${middle.y} ${end.x},${end.y}`, at, end, angle };
 }
 
 function drawnLink(name, link, place, few, choose) {
@@ -40,7 +39,7 @@ function drawnLink(name, link, place, few, choose) {
   const label = kind === "good" ? (few ? duration(link.lag_ms) : "") : word(link.state);
   const said = `${arrow(name)}: ${word(link.state)}, lag ${duration(link.lag_ms)}, ${count(link.behind)} behind`;
   return s("g", {
-    class: `link ${kind} none`, role: "button", tabindex: 0, "aria-label": said, "data-name": name, ...pressable(() => choose("link", name)),
+    class: `link ${kind}`, role: "button", tabindex: 0, "aria-label": said, "data-name": name, ...pressable(() => choose("link", name)),
   },
     s("title", {}, `${said}, ${rate(link.rate)} changes a second`),
     s("path", { class: "reach", d: line.path }),
