@@ -39,8 +39,8 @@ from region.horizon import Horizon, SoloHorizon
 from region.job import Done, Job, Work, settle
 from region.model.change import Response
 from region.operation import OPERATIONS, Operation
+from region.operation.archive.progress import advance
 from region.operation.context import Catalogue, Context, Fleet, RegionSettings, SoloFleet
-from region.operation.progress import advance
 from region.operation.throttled import Gate
 from region.randomness import Rng
 from region.retention import Retention

@@ -1,7 +1,7 @@
 """The time-to-live sweep at work: it has the writer do one step after another, for as long as a table has TTL.
 
-What: the steps are :func:`region.operation.time_to_live.sweep`; this module decides when the next one is due. One
-step waits in the writer's queue at a time, so that clients' writes come between the steps of a large sweep.
+What: the steps are :func:`region.operation.setting.time_to_live.sweep`; this module decides when the next one is due.
+One step waits in the writer's queue at a time, so that clients' writes come between the steps of a large sweep.
 
 Invariant: a region without a table that has TTL does nothing at all until a table changes.
 
@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 from region.errors import AtollError
 from region.events import Event, Events, TableChanged
 from region.operation.context import Catalogue, Context
-from region.operation.time_to_live import sweep, sweeps
+from region.operation.setting.time_to_live import sweep, sweeps
 
 RETRY_MS: Final = 1000
 """How long after a step that the store refused the next one is tried."""

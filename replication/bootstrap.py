@@ -25,8 +25,8 @@ import msgspec
 from region.errors import ReplicationError
 from region.model import settings
 from region.model.table import CREATING, Table
-from region.operation import replicas
 from region.operation.context import Context
+from region.operation.replica import replicas
 from replication import applier, obligations
 from replication.donor import Answer
 from replication.events import BootstrapFinished, BootstrapInterrupted, BootstrapProgress, BootstrapStarted

@@ -1,9 +1,9 @@
 """Departures: replicas of this region that leave their global table, once replication has caught up both ways.
 
-What: for each table that is leaving (``region.operation.disassociation``) one task waits until every other member has
-durably applied what this region wrote before it was asked, and everything that the member had committed by then is
-applied here; then it separates the table. Writes of this region in between are not waited for, but belong to the
-global table all the same and follow from the log.
+What: for each table that is leaving (``region.operation.replica.disassociation``) one task waits until every other
+member has durably applied what this region wrote before it was asked, and everything that the member had committed by
+then is applied here; then it separates the table. Writes of this region in between are not waited for, but belong to
+the global table all the same and follow from the log.
 
 Invariants: progress is in the table's record alone, so a restart goes on waiting. A member is waited for with its own
 clock: its acknowledgement of the request says when that was, and the sink says up to when it has everything. A member
@@ -19,8 +19,8 @@ import asyncio
 from collections.abc import Mapping
 
 from region.model.table import CREATING, Leaving, Table
-from region.operation import disassociation
-from region.operation.description import CREATION_FAILED
+from region.operation.replica import disassociation
+from region.operation.table.description import CREATION_FAILED
 from replication import obligations
 from replication.events import Disassociated, DisassociationAbandoned
 from replication.inlet import Inlet

@@ -24,8 +24,8 @@ from functools import partial
 from typing import Final
 
 from region.model import settings
-from region.operation import records
 from region.operation.context import Context
+from region.operation.table import records
 from replication import obligations
 from replication.events import ReplicaDetached
 from replication.inlet import Inlet

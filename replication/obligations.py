@@ -28,8 +28,8 @@ import msgspec
 from region.model import settings
 from region.model.settings import Registers
 from region.model.table import CREATING, Table
-from region.operation import replicas
 from region.operation.context import Context
+from region.operation.replica import replicas
 from region.store.port import Reader
 from replication import resynchronisation
 from replication.message import Position

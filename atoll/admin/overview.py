@@ -23,7 +23,7 @@ from atoll.report import (
     TearReport,
 )
 from region.model.table import Table
-from region.operation.description import status_of
+from region.operation.table.description import status_of
 from replication import LinkStatus
 from replication.backlog import Lacking
 

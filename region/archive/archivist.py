@@ -31,8 +31,8 @@ from region.errors import ArchiveError, DynamoError
 from region.events import ArchiveFailed, ArchiveFinished, ArchiveQueued, Event
 from region.model import job
 from region.model.job import Job
-from region.operation import imports, restoration
-from region.operation.backups import manifest_in
+from region.operation.archive import imports, restoration
+from region.operation.archive.backups import manifest_in
 from region.operation.context import Context
 from region.store.port import Snapshot
 

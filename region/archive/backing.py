@@ -16,7 +16,7 @@ from region.archive.writing import Pages, image_pages, snapshot_pages, write
 from region.errors import ArchiveError
 from region.model.backup import MANIFEST, Data, Manifest, seal
 from region.model.job import Job
-from region.operation.backups import manifest_in
+from region.operation.archive.backups import manifest_in
 from region.store.port import Snapshot
 
 

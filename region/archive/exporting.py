@@ -38,8 +38,8 @@ from region.model import values
 from region.model.job import Job
 from region.model.table import Table
 from region.model.values import Item
-from region.operation import export_filter, exports
-from region.operation.exports import FILTER, FULL, JSON, NEW_AND_OLD
+from region.operation.archive import export_filter, exports
+from region.operation.archive.exports import FILTER, FULL, JSON, NEW_AND_OLD
 
 FILE_ITEMS: Final = 10_000
 FILE_BYTES: Final = 8 << 20

@@ -32,7 +32,7 @@ from region.events import ArchiveFailed, Event, TableChanged
 from region.model import job, recovery
 from region.model.job import ArchiveFile
 from region.model.table import Table
-from region.operation import continuous_backups
+from region.operation.archive import continuous_backups
 from region.operation.context import Catalogue, Context
 from region.store.port import Snapshot
 

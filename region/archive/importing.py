@@ -37,7 +37,7 @@ from region.model import limits, values
 from region.model.job import Job
 from region.model.table import Table
 from region.model.values import Item
-from region.operation import imports
+from region.operation.archive import imports
 from region.operation.context import Context, size_limit
 
 NO_OBJECTS: Final = "S3NoSuchKey"

@@ -24,7 +24,7 @@ from region.model.job import Job
 from region.model.table import Table
 from region.model.values import Item
 from region.model.version import Version
-from region.operation import restoration
+from region.operation.archive import restoration
 from region.operation.context import Context
 
 BATCH_ITEMS: Final = 64

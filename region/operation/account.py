@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from region.model.change import Response
+from region.operation.capacity.throughput import ACCOUNT_UNITS_MAX, TABLE_UNITS_MAX
 from region.operation.context import Context
-from region.operation.throughput import ACCOUNT_UNITS_MAX, TABLE_UNITS_MAX
 
 ENDPOINT_CACHE_MINUTES: Final = 1440
 

@@ -6,31 +6,23 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from region.model.change import Response
-from region.operation import (
-    account,
-    auto_scaling,
-    backups,
-    batch,
-    continuous_backups,
-    contributor_insights,
-    exports,
-    imports,
-    items,
-    kinesis_destination,
-    legacy_global,
-    partiql,
-    partiql_transaction,
-    query,
-    resource_policy,
-    restoration,
-    streams,
-    table_update,
-    tables,
-    tags,
-    time_to_live,
-    transactions,
-)
+from region.operation import account
+from region.operation.archive import backups, continuous_backups, exports, imports, restoration
 from region.operation.context import Context
+from region.operation.item import batch, items, query
+from region.operation.partiql import statements
+from region.operation.partiql import transaction as partiql_transaction
+from region.operation.replica import legacy_global
+from region.operation.setting import (
+    auto_scaling,
+    contributor_insights,
+    kinesis_destination,
+    resource_policy,
+    time_to_live,
+)
+from region.operation.stream import streams
+from region.operation.table import table_update, tables, tags
+from region.operation.transaction import transactions
 
 Run = Callable[[Context, dict[str, Any]], Response]
 Writes = Callable[[dict[str, Any]], bool]
@@ -116,8 +108,8 @@ OPERATIONS: Final[dict[str, Operation]] = _table(
     Operation("DescribeGlobalTableSettings", writes=False, run=legacy_global.describe_global_table_settings),
     Operation("UpdateGlobalTableSettings", writes=False, run=legacy_global.update_global_table_settings),
     Operation("ListGlobalTables", writes=False, run=legacy_global.list_global_tables),
-    Operation("ExecuteStatement", writes=partiql.statement_writes, run=partiql.execute_statement),
-    Operation("BatchExecuteStatement", writes=partiql.batch_writes, run=partiql.batch_execute_statement),
+    Operation("ExecuteStatement", writes=statements.statement_writes, run=statements.execute_statement),
+    Operation("BatchExecuteStatement", writes=statements.batch_writes, run=statements.batch_execute_statement),
     Operation(
         "ExecuteTransaction",
         writes=partiql_transaction.transaction_writes,

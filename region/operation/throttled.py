@@ -26,13 +26,14 @@ from region.model import image as images
 from region.model.change import Entry, Response, StoredItem
 from region.model.table import Index, Table
 from region.model.values import Item
-from region.operation import batch, throttling
-from region.operation import transaction_reports as reports
-from region.operation.consumption import Consumption, read_units, write_units
+from region.operation.capacity import throttling
+from region.operation.capacity.consumption import Consumption, read_units, write_units
+from region.operation.capacity.throttling import READ, WRITE, Meter, Place
 from region.operation.context import Context, arn
+from region.operation.item import batch
 from region.operation.registry import Operation, Run
-from region.operation.throttling import READ, WRITE, Meter, Place
-from region.operation.transaction_actions import ActionError
+from region.operation.transaction import reports
+from region.operation.transaction.actions import ActionError
 from region.store.port import Reader
 
 CAPACITY: Final = "ReturnConsumedCapacity"

@@ -50,7 +50,7 @@ def keep_no_conflicts() -> None:
 
 def ignore_conditions() -> None:
     """A write happens, whatever its condition says."""
-    from region.operation import items
+    from region.operation.item import items
 
     items._check = lambda *_, **__: None  # type: ignore[assignment]  # The patch is the point.
 

@@ -14,10 +14,13 @@ from region.model import expiry as expiries
 from region.model import image as images
 from region.model import session
 from region.model.change import CAUSE_EXPIRY
-from region.operation import OPERATIONS, items, time_to_live, transaction_tokens
+from region.operation import OPERATIONS
 from region.operation.context import Context
-from region.operation.stream_iterators import ShardIterator
-from region.operation.stream_log import LogTape
+from region.operation.item import items
+from region.operation.setting import time_to_live
+from region.operation.stream.iterators import ShardIterator
+from region.operation.stream.log import LogTape
+from region.operation.transaction import tokens as transaction_tokens
 from region.store import expiry
 from region.store.transaction import SqliteTransaction
 from region.wire.session import ASKED, Sessions

@@ -22,9 +22,9 @@ from region.model import image as images
 from region.model import recovery
 from region.model.change import Change
 from region.model.version import Version
-from region.operation import continuous_backups
+from region.operation.archive import continuous_backups
 from region.operation.context import Context
-from region.operation.disassociation import separate
+from region.operation.replica.disassociation import separate
 from tests.unit.archive.archive_region import START_MS, TABLE, ArchiveRegion, running
 
 HOUR_MS = 3_600_000

@@ -17,7 +17,7 @@ from region.errors import (
     ValidationError,
 )
 from region.events import Committed, Event, StoreFailed, TableChanged
-from region.operation import progress
+from region.operation.archive import progress
 from region.operation.context import Context, RegionSettings
 from region.randomness import SeededRng
 from region.store.sqlite import SqliteStore, open_store

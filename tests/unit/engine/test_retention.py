@@ -11,8 +11,9 @@ from region.engine import Engine
 from region.errors import TrimmedDataAccessError
 from region.model.retention import RetentionSettings
 from region.model.settings import REPLICA, Register
-from region.operation import records, retention
+from region.operation import retention
 from region.operation.context import Context, RegionSettings
+from region.operation.table import records
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
 

@@ -10,9 +10,11 @@ from region.errors import DynamoError
 from region.model import image, settings
 from region.model.change import TABLE
 from region.model.table import Table
-from region.operation import account, legacy_global, replicas, table_update, tables, tags
+from region.operation import account
+from region.operation.archive.progress import advance
 from region.operation.context import Catalogue, Context, RegionSettings
-from region.operation.progress import advance
+from region.operation.replica import legacy_global, replicas
+from region.operation.table import table_update, tables, tags
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
 

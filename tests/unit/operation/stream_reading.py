@@ -11,7 +11,7 @@ from control_plane import US, Replica, TestFleet, simple_table
 
 from region.model.change import CAUSE_REQUEST
 from region.model.stream import StreamSettings
-from region.operation import streams
+from region.operation.stream import streams
 
 HOUR_MS = 60 * 60 * 1000
 DAY_MS = 24 * HOUR_MS

@@ -9,8 +9,8 @@ from control_plane import AP, EU, US, Replica, TestFleet, attributes, index, sim
 
 from region.errors import ResourceInUseError, ResourceNotFoundError, ValidationError
 from region.model.table import Leaving
-from region.operation import disassociation
 from region.operation.context import Context
+from region.operation.replica import disassociation
 
 INVALID = "One or more parameter values were invalid: "
 PROTECTED = (

@@ -11,8 +11,9 @@ from clock import HybridLogicalClock, ManualClock
 from region.engine import Engine
 from region.errors import DynamoError, ResourceNotFoundError, ValidationError
 from region.model import limits
-from region.operation import consumption, items
+from region.operation.capacity import consumption
 from region.operation.context import RegionSettings
+from region.operation.item import items
 from region.randomness import SeededRng
 from region.store.reader import SqliteReader
 from region.store.sqlite import open_store

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from region.errors import ValidationError
-from region.operation import legacy, parameters
+from region.operation.item import legacy, parameters
 
 INVALID = "One or more parameter values were invalid: "
 KEY = {"pk": {"S": "a"}}

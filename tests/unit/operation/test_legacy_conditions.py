@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from region.errors import ValidationError
-from region.operation import legacy_conditions as conditions
+from region.operation.item import legacy_conditions as conditions
 
 INVALID = "One or more parameter values were invalid: "
 S, N, B = {"S": "x"}, {"N": "5"}, {"B": "YQ=="}

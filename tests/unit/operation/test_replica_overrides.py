@@ -9,8 +9,8 @@ from control_plane import AP, EU, US, Replica, TestFleet, attributes, index, sim
 
 from region.errors import ValidationError
 from region.model import settings
-from region.operation import auto_scaling
-from region.operation.throttling import READ, WRITE, limits_of
+from region.operation.capacity.throttling import READ, WRITE, limits_of
+from region.operation.setting import auto_scaling
 
 SCALING = {
     "MinimumUnits": 1,

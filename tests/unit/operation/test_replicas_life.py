@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from region.errors import DynamoError, ResourceNotFoundError
 from region.model import settings
-from region.operation import replicas
+from region.operation.replica import replicas
 
 DELAY_MS = 1000
 

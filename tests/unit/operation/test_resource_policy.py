@@ -10,7 +10,7 @@ from control_plane import EU, START_MS, US, Replica, TestFleet, simple_table
 
 from region.errors import PolicyNotFoundError, ResourceInUseError, ResourceNotFoundError, ValidationError
 from region.operation import OPERATIONS
-from region.operation.policy_document import POLICY_BYTES_MAX
+from region.operation.table.policy_document import POLICY_BYTES_MAX
 
 ARN = f"arn:aws:dynamodb:{US}:000000000000:table/table"
 ROOT = "arn:aws:iam::111122223333:root"

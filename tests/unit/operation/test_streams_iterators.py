@@ -33,9 +33,10 @@ from region.errors import (
 )
 from region.model.change import Change
 from region.model.version import Version
-from region.operation import stream_iterators, stream_log
 from region.operation.context import Context
-from region.operation.stream_iterators import ShardIterator
+from region.operation.stream import iterators as stream_iterators
+from region.operation.stream import log as stream_log
+from region.operation.stream.iterators import ShardIterator
 
 LIFE_MS = 4 * HOUR_MS
 QUARTER_HOUR_MS = 15 * 60 * 1000

@@ -9,7 +9,7 @@ from control_plane import PROVISIONED, US, Replica, TestFleet, attributes, index
 
 from region.errors import DynamoError, LimitExceededError, ResourceNotFoundError, ValidationError
 from region.events import BackfillFinished
-from region.operation import progress
+from region.operation.archive import progress
 
 INVALID = "One or more parameter values were invalid: "
 ONE_AT_A_TIME = "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"

@@ -8,7 +8,7 @@ import pytest
 from control_plane import US, Replica, TestFleet, simple_table
 
 from region.errors import AccessDeniedError, DynamoError, ResourceNotFoundError, ValidationError
-from region.operation import tags
+from region.operation.table import tags
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/table"
 INVALID = "One or more parameter values were invalid: "

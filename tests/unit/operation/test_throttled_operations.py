@@ -16,8 +16,8 @@ from region.errors import (
     TransactionCanceledError,
     ValidationError,
 )
+from region.operation.capacity.throttling import INDEX_EXCEEDED, MAXIMUM_EXCEEDED, TABLE_EXCEEDED
 from region.operation.context import RegionSettings
-from region.operation.throttling import INDEX_EXCEEDED, MAXIMUM_EXCEEDED, TABLE_EXCEEDED
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from region.operation.throttling import BURST_S, Bucket
+from region.operation.capacity.throttling import BURST_S, Bucket
 
 RATES = st.integers(1, 1000)
 STEPS = st.lists(st.tuples(st.integers(0, 400_000), st.floats(0.5, 500)), max_size=60)

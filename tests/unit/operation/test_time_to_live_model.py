@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from region.model import expiry, image
 from region.operation import OPERATIONS
 from region.operation.context import Context
-from region.operation.time_to_live import sweep
+from region.operation.setting.time_to_live import sweep
 
 NOW_S = START_MS // 1000
 DAY_S = 24 * 60 * 60

@@ -13,7 +13,7 @@ from region.errors import DynamoError, ResourceInUseError, ResourceNotFoundError
 from region.model import expiry, image
 from region.model.change import CAUSE_EXPIRY, CAUSE_REQUEST, ITEM
 from region.operation import OPERATIONS
-from region.operation.time_to_live import BUILD_ITEMS, SWEEP_ITEMS, sweep
+from region.operation.setting.time_to_live import BUILD_ITEMS, SWEEP_ITEMS, sweep
 
 NOW_S = START_MS // 1000
 HOUR_MS = 3_600_000

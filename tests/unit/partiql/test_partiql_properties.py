@@ -17,7 +17,7 @@ from region.errors import ValidationError
 from region.expression import Placeholders, condition_of
 from region.model.values import Item
 from region.operation.context import RegionSettings
-from region.operation.partiql import execute_statement
+from region.operation.partiql.statements import execute_statement
 from region.partiql import Select, parse
 from region.randomness import SeededRng
 from region.store.sqlite import open_store

@@ -15,8 +15,9 @@ from region.engine import Engine
 from region.model.change import CAUSE_EXPIRY, ITEM, Conflict, Cursor
 from region.model.settings import REPLICA, Register
 from region.model.table import Table
-from region.operation import records, replicas
 from region.operation.context import RegionSettings
+from region.operation.replica import replicas
+from region.operation.table import records
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
 from replication import applier, conflicts, obligations

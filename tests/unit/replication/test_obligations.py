@@ -13,8 +13,8 @@ from region.engine import Engine
 from region.model import settings
 from region.model.change import Cursor
 from region.model.settings import DEFINITION, REPLICA, Register
-from region.operation import replicas
 from region.operation.context import Context, RegionSettings
+from region.operation.replica import replicas
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
 from replication import obligations

@@ -1,0 +1,1 @@
+"""PartiQL statements, alone, in batches and in transactions, run on the same items as all other requests."""
