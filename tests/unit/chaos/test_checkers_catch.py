@@ -646,3 +646,17 @@ def test_an_item_deleted_by_time_to_live_before_its_time_is_named() -> None:
     assert any(f"songs/x: t9 expires at {expires_s} s, and east deleted it by time to live" in it for it in found), (
         found
     )
+
+
+def test_what_waits_for_a_copy_over_a_struck_link_is_excused_on_the_others() -> None:
+    world = World("east", "west", "north")
+    slow = {"kind": "delay", "link": "east->west", "ms": 400, "at_ms": 0, "for_ms": 60_000}
+    for second in range(1, 40):
+        fetching = link(state="bootstrapping")
+        waiting = link(source="north", sink="west", oldest_unacknowledged_s=float(second))
+        sample(world, "west", second * 1000, links=(fetching, waiting))
+        sample(world, "north", second * 1000, links=(waiting,))
+    assert judge(world.evidence(faults=(slow,), simulated=True), ["isolation"]) == []
+    # Over a link that nothing strikes a copy comes soon.
+    elsewhere = {**slow, "link": "west->east"}
+    assert judge(world.evidence(faults=(elsewhere,), simulated=True), ["isolation"]) != []
