@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from chaos.faults import Crash
 from chaos.history import Operation
-
-if TYPE_CHECKING:
-    from chaos.runner import Applied, Lag
+from chaos.record import Applied, Lag
 
 SPELL_S: Final = 0.5
 """Shorter spells without a success are the pauses of clients."""

@@ -17,7 +17,8 @@ from typing import Final
 from chaos import faults, spacetime
 from chaos.checker.replica import Replica, text
 from chaos.history import Operation
-from chaos.runner import Applied, Lag, Played, Verdict
+from chaos.record import Applied, Lag
+from chaos.runner import Played, Verdict
 from chaos.scenario import Scenario
 from region.model.change import Conflict
 

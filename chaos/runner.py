@@ -22,6 +22,7 @@ from chaos.checker import Evidence, Violation, judge
 from chaos.faults import Fault
 from chaos.history import Recorder
 from chaos.outage import Outage, outages, unreplicated
+from chaos.record import Applied, Lag
 from chaos.scenario import Scenario, script
 from chaos.stage import Remains, Stage, UnsettledError
 from chaos.workload import Ground, create
@@ -33,28 +34,6 @@ STEADY: Final = "steady state"
 APPLIED: Final = "faults applied"
 EXPECTED: Final = "expectation"
 LIVENESS: Final = "liveness"
-
-
-class Lag(msgspec.Struct, frozen=True, kw_only=True):
-    """One directed link at one moment of the run, as the worse of its two ends sees it."""
-
-    at_s: float
-    link: str
-    state: str
-    behind: int
-    age_s: float
-    """The greater of the recent replication latency and the age of the oldest unacknowledged change."""
-    staleness_s: float = 0.0
-    """How old the sink's view of the source may be, even when nothing is written."""
-
-
-class Applied(msgspec.Struct, kw_only=True):
-    """A fault as it was applied: when, and what probes measured of it."""
-
-    fault: Fault
-    began_s: float
-    effects: list[str] = []
-    error: str = ""
 
 
 class World(Stage, Protocol):

@@ -23,7 +23,7 @@ from chaos.faults import Fault
 from chaos.live.fleet import Fleet
 from chaos.live.processes import DATABASE
 from chaos.live.standing import Standing
-from chaos.runner import Lag
+from chaos.record import Lag
 from chaos.stage import Remains, Sample, UnsettledError
 from chaos.workload import CallError, Client, create
 from chaos.workload.workload import schema

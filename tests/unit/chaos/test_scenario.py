@@ -10,7 +10,7 @@ from chaos import scenario
 from chaos.faults import Crash, Cut
 from chaos.history import Recorder, operations
 from chaos.outage import outages, unreplicated
-from chaos.runner import Applied, Lag
+from chaos.record import Applied, Lag
 from chaos.scenario import ScenarioError, gallery, load, parse, script
 
 SECOND: int = 10**9
