@@ -41,7 +41,7 @@ from region.model.change import Response
 from region.operation import OPERATIONS, Operation
 from region.operation.archive.progress import advance
 from region.operation.context import Catalogue, Context, Fleet, RegionSettings, SoloFleet
-from region.operation.throttled import Gate
+from region.operation.guards import Guards
 from region.randomness import Rng
 from region.retention import Retention
 from region.store.port import Store
@@ -91,7 +91,6 @@ class Engine:
         self.fenced: str | None = None
         """Why writes are refused, while they are."""
         self._run_commit = run_commit
-        self._gate = Gate(settings.region) if settings.throttling else None
         self._waiting: list[Job] = []
         self._scheduled = False
         self._crowd = 0
@@ -103,6 +102,8 @@ class Engine:
         self._closing = False
         self._watermark = (0, 0)
         self._catalogue = Catalogue(store.tables())
+        self.guards = Guards(settings)
+        self._guard = self.guards.follow(self._catalogue.by_name.values())
         self._reading = self._context(self._catalogue)
         self._sweeper = Sweeper(self._expire, lambda: self._catalogue, self.events)
         self.retention = Retention(self.write, lambda: self._catalogue, settings.retention.sweep_ms)
@@ -123,7 +124,7 @@ class Engine:
         ``request`` is consumed: operations bring it to canonical form in place.
         """
         self.requests += 1
-        run = operation.run if self._gate is None else self._gate.guard(operation)
+        run = operation.run if self._guard is None else self._guard(operation)
         writes = operation.writes
         if writes is True or (writes is not False and writes(request)):
             if self.fenced is not None:
@@ -303,6 +304,7 @@ class Engine:
         if changes:
             self._catalogue = context.catalogue
             self._reading.catalogue = context.catalogue
+            self._guard = self.guards.follow(self._catalogue.by_name.values())
             context.catalogue.changes = []
         if context.own_hlc:
             self.written_hlc = context.own_hlc
@@ -375,6 +377,8 @@ class Engine:
 
     def _context(self, catalogue: Catalogue, *, begin: bool = False) -> Context:
         transaction = self.store.begin() if begin else None
+        if transaction is not None and self.guards.counts.on:
+            transaction = self.guards.counts.watch(transaction)
         return Context(
             settings=self.settings,
             clock=self.clock,

@@ -94,6 +94,17 @@ def decode(encoded: bytes, types: Iterable[str]) -> list[AttributeValue]:
     return decoded
 
 
+def leading(encoded: bytes, types: Iterable[str]) -> bytes:
+    """Return the start of a key that holds the values of these types: a partition, or an index's own key."""
+    position = HASH_BYTES
+    for kind in types:
+        if kind == "N":
+            _, position = _decode_number(encoded, position)
+        else:
+            position = encoded.index(_END, position) + len(_END)
+    return encoded[:position]
+
+
 def _decode_number(encoded: bytes, position: int) -> tuple[str, int]:
     """Return the canonical number that ``numbers.ordered`` has encoded at a position, and the position behind it."""
     if encoded.startswith(_ZERO, position):

@@ -28,6 +28,7 @@ from region.model.change import CAUSE_REQUEST, Change, StoredItem
 from region.model.expiry import ExpirySettings
 from region.model.feed import ConflictSettings
 from region.model.job import Job
+from region.model.key_series import InsightsSettings
 from region.model.retention import RetentionSettings
 from region.model.stream import StreamSettings
 from region.model.table import CREATING, DELETING, Table, TableRecord
@@ -57,6 +58,7 @@ class RegionSettings(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: ConflictSettings = ConflictSettings()
     throttling: bool = False
     """Whether requests beyond the capacity of their tables are refused."""
+    insights: InsightsSettings = InsightsSettings()
 
 
 class Fleet(Protocol):

@@ -18,7 +18,8 @@ considerations), "Amazon DynamoDB transactions: how it works" (capacity manageme
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, cast
 
 from region.errors import DynamoError, ThroughputExceededError
@@ -27,7 +28,7 @@ from region.model.change import Entry, Response, StoredItem
 from region.model.table import Index, Table
 from region.model.values import Item
 from region.operation.capacity import throttling
-from region.operation.capacity.consumption import Consumption, read_units, write_units
+from region.operation.capacity.consumption import Consumption, measured, read_units, write_units
 from region.operation.capacity.throttling import READ, WRITE, Meter, Place
 from region.operation.context import Context, arn
 from region.operation.item import batch
@@ -36,19 +37,23 @@ from region.operation.transaction import reports
 from region.operation.transaction.actions import ActionError
 from region.store.port import Reader
 
-CAPACITY: Final = "ReturnConsumedCapacity"
 _SINGLE: Final = frozenset(
     ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "ExecuteStatement", "BatchExecuteStatement")
 )
 _BATCHES: Final = frozenset(("BatchGetItem", "BatchWriteItem"))
 _TRANSACTIONS: Final = frozenset(("TransactGetItems", "TransactWriteItems", "ExecuteTransaction"))
-_DETAILS: Final = ("Table", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
+
+
+Refused = Callable[[Context, Table, str | None, bytes, bool], None]
+"""Told of a request that was refused: its table, the global index or ``None``, the key that it was about, and whether
+that is the start of a range."""
 
 
 class Gate:
-    """Throttles the operations of one region."""
+    """Throttles the operations of one region. ``refused`` is told of each request, or part of a batch, refused."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, refused: Refused) -> None:
+        self.refused = refused
         self._meters = throttling.Meters(region)
 
     def guard(self, operation: Operation) -> Run:
@@ -76,28 +81,17 @@ class Gate:
 
     def _run(self, operation: Operation, context: Context, request: dict[str, Any]) -> Response:
         writes = operation.writes if isinstance(operation.writes, bool) else operation.writes(request)
-        mode = request.get(CAPACITY)
-        request = {**request, CAPACITY: "INDEXES"}
-        if operation.name in _BATCHES:
-            response = self._run_batch(operation, context, request)
-        else:
-            response = self._run_admitted(operation, context, request, WRITE if writes else READ)
-        consumed = response.pop("ConsumedCapacity", None)
-        parts = consumed if isinstance(consumed, list) else [consumed] if consumed else []
+        kind = WRITE if writes else READ
+        run = self._run_batch if operation.name in _BATCHES else partial(self._run_admitted, kind)
+        response, parts = measured(partial(run, operation, context), request)
         for report in parts:
-            self._charge(context, report, WRITE if writes else READ)
-        if mode is not None and mode != "NONE" and consumed is not None:
-            response["ConsumedCapacity"] = consumed
-            if mode == "TOTAL":
-                for report in parts:
-                    for member in _DETAILS:
-                        report.pop(member, None)
+            self._charge(context, report, kind)
         return response
 
-    def _run_admitted(self, operation: Operation, context: Context, request: dict[str, Any], kind: str) -> Response:
+    def _run_admitted(self, kind: str, operation: Operation, context: Context, request: dict[str, Any]) -> Response:
         """Run an operation that asks at every access whether it may."""
         together = operation.name in _TRANSACTIONS
-        access = _Access(self, context, kind)
+        access = _Access(self, context, kind, ranges=operation.name == "Query")
         reader, before_write = context.reader, context.before_write
         # Everything that the access does not change of a reader, it passes on.
         context.reader = cast(Reader, access)
@@ -143,6 +137,7 @@ class Gate:
                 part = admitted
                 if tally.exhausted(read.table, (None, READ)):
                     part, refusal = left, self.error(context, read.table, (None, READ))
+                    self.refused(context, read.table, None, key, False)
                 else:
                     size = reports.live_size(context.reader.get(read.table, key))
                     tally.add(read.table, {(None, READ): read_units(size, consistent=consistent)})
@@ -171,6 +166,8 @@ class Gate:
             else:
                 refusal = self.error(context, write.table, empty)
                 left.setdefault(write.name, []).append(entry)
+                if empty[0] is None:
+                    self.refused(context, write.table, None, write.key, False)
         return admitted, left, refusal
 
     def _charge(self, context: Context, report: dict[str, Any], kind: str) -> None:
@@ -206,11 +203,13 @@ class _Tally:
 class _Access:
     """A reader that admits each access to a table or index, and remembers the items that were read one by one."""
 
-    def __init__(self, gate: Gate, context: Context, kind: str) -> None:
+    def __init__(self, gate: Gate, context: Context, kind: str, *, ranges: bool) -> None:
         self._gate = gate
         self._context = context
         self._reader = context.reader
         self._kind = kind
+        self._ranges = ranges
+        """Whether the range that is read is one partition's."""
         self._read: list[tuple[Table, StoredItem | None] | None] = []
         """What was read, in order; ``None`` for what was refused."""
 
@@ -220,7 +219,9 @@ class _Access:
     def get(self, table: Table, key: bytes) -> StoredItem | None:
         """Read an item, where its table has capacity."""
         self._read.append(None)
-        self._admit(table, (None, self._kind))
+        if self._is_exhausted(table, (None, self._kind)):
+            self._gate.refused(self._context, table, None, key, False)
+            raise self._gate.error(self._context, table, (None, self._kind))
         stored = self._reader.get(table, key)
         self._read[-1] = table, stored
         return stored
@@ -229,9 +230,10 @@ class _Access:
         """Read the items of a transaction, where all of their tables have capacity."""
         wanted = list(places)
         errors: list[ActionError | None] = []
-        for table, _ in wanted:
+        for table, key in wanted:
             place = (None, self._kind)
             if self._is_exhausted(table, place):
+                self._gate.refused(self._context, table, None, key, False)
                 error = self._gate.error(self._context, table, place)
                 provisioned = isinstance(error, ThroughputExceededError)
                 code = "ProvisionedThroughputExceeded" if provisioned else "ThrottlingError"
@@ -247,8 +249,11 @@ class _Access:
         self, table: Table, index: Index | None, lower: bytes, upper: bytes | None, *, reverse: bool = False
     ) -> Iterator[Entry]:
         """Read a range, where its table or index has capacity; a write reads one only to measure it."""
-        if self._kind == READ:
-            self._admit(table, (index.name if index is not None and index.global_ else None, READ))
+        place = (index.name if index is not None and index.global_ else None, READ)
+        if self._kind == READ and self._is_exhausted(table, place):
+            if self._ranges:
+                self._gate.refused(self._context, table, place[0], lower, True)
+            raise self._gate.error(self._context, table, place)
         return self._reader.scan(table, index, lower, upper, reverse=reverse)
 
     def admit_indexes(self, table: Table, old_item: Item | None, item: Item | None) -> None:
@@ -279,10 +284,6 @@ class _Access:
         table, stored = access
         units = factor * write_units(reports.live_size(stored))
         self._gate.meter(self._context, table).take((None, WRITE), units, self._context.now_ms())
-
-    def _admit(self, table: Table, place: Place) -> None:
-        if self._is_exhausted(table, place):
-            raise self._gate.error(self._context, table, place)
 
     def _is_exhausted(self, table: Table, place: Place) -> bool:
         return self._gate.meter(self._context, table).exhausted(place, self._context.now_ms())

@@ -10,13 +10,17 @@ considerations), "Local secondary indexes".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from region.model import limits, values
+from region.model.change import Response
 from region.model.table import Index, Table
 from region.model.values import Item
 
 GIGABYTE: Final = 1024 * limits.MIB
+CAPACITY: Final = "ReturnConsumedCapacity"
+_DETAILS: Final = ("Table", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
 
 
 def read_units(size: int, *, consistent: bool) -> float:
@@ -54,7 +58,7 @@ class Consumption:
         """Count one write of an item: the table's share, and that of every index whose entry changes."""
         self.table_units += write_units(max(old_size, new_size))
         for index in self.table.indexes.values():
-            self.add_index(index, _index_write_units(index, old_item, new_item))
+            self.add_index(index, sum(units for _, units in index_writes(index, old_item, new_item)))
 
     def report(self, mode: str) -> dict[str, Any]:
         """Return the ``ConsumedCapacity`` member for ``TOTAL`` or ``INDEXES``."""
@@ -75,24 +79,40 @@ class Consumption:
         return answer
 
 
-def _index_write_units(index: Index, old_item: Item | None, new_item: Item | None) -> float:
+def index_writes(index: Index, old_item: Item | None, new_item: Item | None) -> list[tuple[Item, float]]:
+    """Return the entries that a write of an item removes from an index, writes in it or moves, with what each costs."""
     old_entry = _entry(index, old_item)
     new_entry = _entry(index, new_item)
-    if old_entry is None and new_entry is None:
-        return 0.0
     if old_entry is None or new_entry is None:
-        return write_units(values.item_size(old_entry or new_entry or {}))
+        return [(entry, write_units(values.item_size(entry))) for entry in (old_entry, new_entry) if entry is not None]
     if any(old_entry[name] != new_entry[name] for name in index.keys.names):
-        return write_units(values.item_size(old_entry)) + write_units(values.item_size(new_entry))
+        return [(entry, write_units(values.item_size(entry))) for entry in (old_entry, new_entry)]
     if old_entry == new_entry:
-        return 0.0
-    return write_units(max(values.item_size(old_entry), values.item_size(new_entry)))
+        return []
+    return [(new_entry, write_units(max(values.item_size(old_entry), values.item_size(new_entry))))]
 
 
 def _entry(index: Index, item: Item | None) -> Item | None:
     if item is None or any(name not in item for name in index.keys.names):
         return None
     return index.project(item)
+
+
+def measured(
+    run: Callable[[dict[str, Any]], Response], request: dict[str, Any]
+) -> tuple[Response, list[dict[str, Any]]]:
+    """Run an operation; return its answer, as the request asked for it, and reports of all that it consumed."""
+    mode = request.get(CAPACITY)
+    response = run({**request, CAPACITY: "INDEXES"})
+    consumed = response.pop("ConsumedCapacity", None)
+    parts: list[dict[str, Any]] = consumed if isinstance(consumed, list) else [consumed] if consumed else []
+    if mode is None or mode == "NONE" or consumed is None:
+        return response, parts
+    told = parts
+    if mode == "TOTAL":
+        told = [{name: value for name, value in part.items() if name not in _DETAILS} for part in parts]
+    response["ConsumedCapacity"] = told if isinstance(consumed, list) else told[0]
+    return response, parts
 
 
 def collection_metrics(table: Table, item: Item, collection_bytes: int) -> dict[str, Any]:

@@ -146,12 +146,12 @@ def _take(context: Context, range_: Range, limit: int | None) -> tuple[list[Entr
     size = 0
     for entry in scan:
         if size > limits.PAGE_BYTES_MAX:
-            _close(scan)
+            release(scan)
             return entries, True
         entries.append(entry)
         size += entry.size
         if len(entries) == limit:
-            _close(scan)
+            release(scan)
             return entries, True
     return entries, False
 
@@ -183,7 +183,7 @@ def _fetch(
     size = 0
     for entry in scan:
         if size > limits.PAGE_BYTES_MAX:
-            _close(scan)
+            release(scan)
             return entries, items, True
         entries.append(entry)
         size += entry.size
@@ -196,12 +196,12 @@ def _fetch(
                 consumption.table_units += read_units(base.size, consistent=consistent)
             items.append(item if projection is None else projection.apply(item))
         if len(entries) == limit:
-            _close(scan)
+            release(scan)
             return entries, items, True
     return entries, items, False
 
 
-def _close(scan: Iterator[Entry]) -> None:
+def release(scan: Iterator[Entry]) -> None:
     """Release a scan that is not read to its end."""
     close = getattr(scan, "close", None)
     if close is not None:

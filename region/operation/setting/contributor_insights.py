@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from region.errors import ResourceNotFoundError, ValidationError
 from region.model.change import Response
-from region.model.table import ACTIVE, CREATING, Table
+from region.model.table import ACTIVE, CREATING, KeySchema, Table
 from region.model.values import INVALID
 from region.operation.context import Context
 from region.operation.table import records
@@ -51,6 +51,11 @@ class Target(NamedTuple):
     def index_id(self) -> int:
         """The number of the index, 0 for the table."""
         return 0 if self.index_name is None else self.table.indexes[self.index_name].id
+
+    @property
+    def keys(self) -> KeySchema:
+        """The key schema of the table or the index."""
+        return self.table.keys if self.index_name is None else self.table.indexes[self.index_name].keys
 
     def entry(self) -> dict[str, Any] | None:
         """Return what is known of it; ``None`` where insights were never asked for."""
@@ -97,7 +102,7 @@ def describe_contributor_insights(context: Context, request: Request) -> Respons
     if entry is not None:
         answer["LastUpdateDateTime"] = entry["UpdatedMs"] / 1000
         if answer["ContributorInsightsStatus"] == ENABLED:
-            answer["ContributorInsightsRuleList"] = _rules(target, entry)
+            answer["ContributorInsightsRuleList"] = list(rules(target, entry).values())
     return answer
 
 
@@ -117,7 +122,7 @@ def list_contributor_insights(context: Context, request: Request) -> Response:
     summaries = [
         (target, _summary(context, target))
         for table in tables
-        for target in _targets(table)
+        for target in targets(table)
         if after is None or (table.name, target.key) > after
     ]
     listed = [(target, it) for target, it in summaries if it["ContributorInsightsStatus"] != DISABLED]
@@ -146,7 +151,8 @@ def _target(context: Context, request: Request) -> Target:
     return Target(table, name)
 
 
-def _targets(table: Table) -> Iterator[Target]:
+def targets(table: Table) -> Iterator[Target]:
+    """Yield what insights can be switched on for: the table, then its global indexes."""
     yield Target(table, None)
     for name in sorted(name for name, index in table.indexes.items() if index.global_):
         yield Target(table, name)
@@ -186,13 +192,15 @@ def _summary(context: Context, target: Target) -> dict[str, Any]:
     return {**target.named(), "ContributorInsightsStatus": status, "ContributorInsightsMode": entry["Mode"]}
 
 
-def _rules(target: Target, entry: dict[str, Any]) -> list[str]:
-    """Return the names of the rules: for partition and sort keys (P, S), most accessed and most throttled (C, T)."""
-    keys = target.table.keys if target.index_name is None else target.table.indexes[target.index_name].keys
+def rules(target: Target, entry: dict[str, Any]) -> dict[str, str]:
+    """Return the names of the rules by their kinds: of partition and sort keys (P, S) the most accessed and throttled.
+
+    The kinds are ``PKC``, ``PKT``, ``SKC`` and ``SKT``, as they stand in the names.
+    """
     kinds = "T" if entry["Mode"] == THROTTLED_KEYS else "CT"
     where = "-".join(target.named().values())
-    return [
-        f"DynamoDBContributorInsights-{key}K{kind}-{where}-{entry['RulesMs']}"
-        for key in ("PS" if keys.range else "P")
+    return {
+        f"{key}K{kind}": f"DynamoDBContributorInsights-{key}K{kind}-{where}-{entry['RulesMs']}"
+        for key in ("PS" if target.keys.range else "P")
         for kind in kinds
-    ]
+    }
