@@ -40,6 +40,7 @@ from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
 from region.model.expiry import ExpirySettings
 from region.model.feed import ConflictSettings
+from region.model.key_series import InsightsSettings
 from region.model.retention import RetentionSettings
 from region.model.stream import StreamSettings
 from region.operation.context import RegionSettings
@@ -213,6 +214,7 @@ def _region_settings(config: Config) -> RegionSettings:
         retention=RetentionSettings(**msgspec.structs.asdict(config.retention)),
         conflicts=ConflictSettings(**msgspec.structs.asdict(config.conflicts)),
         throttling=config.throttling,
+        insights=InsightsSettings(**msgspec.structs.asdict(config.insights)),
     )
 
 

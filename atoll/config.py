@@ -28,6 +28,7 @@ from atoll.sections import (
     ArchiveConfig,
     ClockConfig,
     ConflictsConfig,
+    InsightsConfig,
     LogConfig,
     Milliseconds,
     RegionName,
@@ -47,6 +48,7 @@ __all__ = [
     "ClockConfig",
     "Config",
     "ConflictsConfig",
+    "InsightsConfig",
     "LogConfig",
     "RepairConfig",
     "ReplicationConfig",
@@ -95,6 +97,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     repair: RepairConfig = RepairConfig()
     conflicts: ConflictsConfig = ConflictsConfig()
     archive: ArchiveConfig = ArchiveConfig()
+    insights: InsightsConfig = InsightsConfig()
     log: LogConfig = LogConfig()
 
 

@@ -19,6 +19,7 @@ import msgspec
 from atoll.comparisons import PeerComparison, RepairRequest
 from atoll.failure import RemedyError, UnreachableError
 from atoll.findings import ConflictPage, Inspection
+from atoll.hot_keys import HotKeysReport
 from atoll.report import (
     ArchiveJob,
     Coverage,
@@ -99,6 +100,10 @@ class AdminClient:
         """Return what the region holds of an item; ``parameters`` are ``at``, ``limit`` and ``search``."""
         query = urlencode({"key": key, **parameters})
         return self._get(f"/inspect/{quote(table)}?{query}", Inspection)
+
+    def hot_keys(self, table: str, **parameters: str | int) -> HotKeysReport:
+        """Return what Contributor Insights have counted; ``parameters`` are ``index``, ``minutes`` and ``limit``."""
+        return self._get(f"/hot/{quote(table)}?{urlencode(parameters)}", HotKeysReport)
 
     def archive(self) -> list[ArchiveJob]:
         """Return the archive's jobs under way, and those that are remembered."""

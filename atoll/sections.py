@@ -124,6 +124,13 @@ class ArchiveConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where the object store answers; empty: where AWS's does."""
 
 
+class InsightsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How much Contributor Insights keeps of each of its rules, while they are on."""
+
+    keys: Annotated[int, Meta(ge=1, description="a whole number of keys, 1 or more")] = 1000
+    minutes: Annotated[int, Meta(ge=1, description="a whole number of minutes, 1 or more")] = 180
+
+
 class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long the change log and tombstones are kept."""
 

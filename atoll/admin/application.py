@@ -14,6 +14,7 @@ from atoll.admin.comparing import Comparing
 from atoll.admin.contents import Contents
 from atoll.admin.feed import Feed
 from atoll.admin.following import Following
+from atoll.admin.hot import Hot
 from atoll.admin.inspector import Inspector
 from atoll.admin.overview import Overview
 from atoll.admin.parts import Parts
@@ -32,6 +33,7 @@ def application(parts: Parts) -> web.Application:
         Feed(parts),
         Inspector(parts),
         Archive(parts),
+        Hot(parts),
         Safety(parts),
         Comparing(parts),
         following,

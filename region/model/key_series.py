@@ -50,13 +50,17 @@ class Minute(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Several minutes as one: the keys, heaviest first, and how much was counted in all."""
+    """Several minutes as one: the keys, heaviest first, and how much was counted in all.
+
+    ``exact``: every key is there with its exact weight. ``missing`` is the most that a key may weigh which is not.
+    """
 
     keys: list[KeyCount]
     total: float
     observations: int
     distinct: int
     exact: bool
+    missing: float
 
 
 class KeySeries:
@@ -112,19 +116,20 @@ def add_up(minutes: Iterable[Minute]) -> Totals:
     least: dict[bytes, float] = {}
     more: dict[bytes, float] = {}
     total, observations, missing, distinct = 0.0, 0, 0.0, 0
-    exact = True
+    complete = True
     for minute in minutes:
         total += minute.total
         observations += minute.observations
         missing += minute.missing
         distinct = max(distinct, minute.distinct)
-        exact = exact and minute.exact
+        complete = complete and minute.exact
         for key, certain, most in minute.keys:
             least[key] = least.get(key, 0.0) + certain
             # For a minute that does not show it ``missing`` counts, which is added for every minute at the end.
             more[key] = more.get(key, 0.0) + most - minute.missing
     keys = sorted((KeyCount(key, certain, more[key] + missing) for key, certain in least.items()), key=_rank)
-    return Totals(keys, total, observations, max(distinct, len(keys)), exact)
+    exact = complete and not missing
+    return Totals(keys, total, observations, max(distinct, len(keys)), exact, missing)
 
 
 def _rank(count: KeyCount) -> tuple[float, float, bytes]:
