@@ -38,12 +38,15 @@ from atoll.failure import CrashedError, RemedyError, StartError, UnknownRegionEr
 from atoll.global_tables import GlobalTables
 from atoll.remote import ADMIN_TIMEOUT_S, AdminClient, DynamoCaller
 from atoll.report import Status
+from atoll.trust import SYSTEM, Trust
 
 if TYPE_CHECKING:
     from atoll.laboratory import Laboratory
 
 REGIONS: Final = ("us-east-1", "eu-west-1", "ap-northeast-1")
 START_S: Final = 30.0
+CERTIFICATES: Final = "certificates"
+"""The folder of a cluster's certificates, in its data folder."""
 _running: weakref.WeakSet[Cluster] = weakref.WeakSet()
 
 
@@ -60,6 +63,7 @@ class Cluster(Experiments, GlobalTables):
         clock_offset_ms: how far each region's clock is off, by region.
         proxied: whether every link goes through a proxy, so that faults can be applied: :meth:`cut`, :meth:`skew`, …
         latency: ``aws`` makes links as slow as those between AWS's regions, times ``latency_scale``; needs ``proxied``.
+        tls: whether clients and links speak TLS, by certificates that the cluster makes: :attr:`authority`.
         seed: makes the proxies' randomness repeat itself.
         template: further settings that all regions share; what a cluster decides itself is overwritten.
         announce: whether commands such as ``atoll status`` find this cluster by themselves.
@@ -76,6 +80,7 @@ class Cluster(Experiments, GlobalTables):
         clock_offset_ms: Mapping[str, int] | None = None,
         gateway: bool = False,
         proxied: bool = False,
+        tls: bool = False,
         latency: str | None = None,
         latency_scale: float = 1.0,
         seed: int | None = None,
@@ -92,6 +97,7 @@ class Cluster(Experiments, GlobalTables):
         self._api_port = api_port
         self._clock_offset_ms = dict(clock_offset_ms or {})
         self._with_gateway = gateway
+        self._tls = tls
         self._gateway: ServingChild | None = None
         self._gateway_url: str | None = None
         self._template = template or Config()
@@ -237,10 +243,20 @@ class Cluster(Experiments, GlobalTables):
             raise StartError("This cluster has no gateway.", "Make it with Cluster(gateway=True), and start it.")
         return self._gateway_url
 
+    @property
+    def trust(self) -> Trust | None:
+        """Whom this cluster's clients trust and what they show, as files; ``None``: it speaks no TLS."""
+        return layout.trust(self.data / CERTIFICATES) if self._tls and self.data is not None else None
+
+    @property
+    def authority(self) -> str | None:
+        """The file of the authority to trust, as boto3's ``verify``; ``None``: there is no TLS."""
+        return None if self.trust is None else self.trust.authorities
+
     def admin(self, region: str, timeout_s: float = ADMIN_TIMEOUT_S) -> AdminClient:
         """Return a client of a region's admin address; its text form is the URL."""
         self._region(region)
-        return AdminClient(self._ready[region].addresses.admin, timeout_s)
+        return AdminClient(self._ready[region].addresses.admin, timeout_s, self.trust or SYSTEM)
 
     def client(self, region: str, **options: Any) -> Any:
         """Return a boto3 DynamoDB client for a region; ``options`` go to ``boto3.client``.
@@ -257,12 +273,13 @@ class Cluster(Experiments, GlobalTables):
             "region_name": region,
             "aws_access_key_id": "atoll",
             "aws_secret_access_key": "atoll",
+            "verify": self.authority,
         }
         return boto3.client("dynamodb", **{**defaults, **options})
 
     def caller(self, region: str) -> DynamoCaller:
         """Return a bare DynamoDB caller for a region, for programs without an SDK; close it after use."""
-        return DynamoCaller(self.endpoint(region), region)
+        return DynamoCaller(self.endpoint(region), region, trust=self.trust or SYSTEM)
 
     def call(self, region: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Make one DynamoDB call without an SDK: ``call("us-east-1", "ListTables", {})``.
@@ -306,15 +323,14 @@ class Cluster(Experiments, GlobalTables):
             self._api_port,
             self._clock_offset_ms,
             proxied=self._laboratory is not None,
+            certificates=layout.certify(self.data / CERTIFICATES, self.regions) if self._tls else None,
         )
         self._reservations = plan.reservations
         if self._laboratory is not None:
             self.data.mkdir(parents=True, exist_ok=True)
             self._laboratory.launch(plan.ways, self.data)
         if self._with_gateway:
-            routes = [f"--region={each.region}=http://{layout.HOST}:{each.api.port}" for each in plan.configs]
-            routes += [f"--admin={each.region}=http://{layout.HOST}:{each.admin.port}" for each in plan.configs]
-            self._gateway = ServingChild(["gateway", f"--port={plan.gateway_port}", *routes], self.data)
+            self._gateway = ServingChild(["gateway", *layout.routes(plan, self.trust)], self.data)
         return plan.configs
 
     def _region(self, region: str) -> RegionChild:
@@ -336,6 +352,7 @@ class Cluster(Experiments, GlobalTables):
                 pid=rendezvous.this_process(),
                 data=str(self.data),
                 gateway=self._gateway_url,
+                trust=self.trust,
                 control=None if self._laboratory is None else self._laboratory.control,
                 regions=[
                     rendezvous.RegionAddress(

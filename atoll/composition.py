@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.observability import Logs, Metrics
 from atoll.report import Addresses
 from atoll.samples import endpoint_samples, link_samples, region_samples, safety_samples, tear_samples
+from atoll.tls import Tls
 from clock import ControlledClock, DriftBounds, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
 from region.engine import RunCommit
@@ -68,6 +70,7 @@ class Region:
         self._started = contextlib.AsyncExitStack()
         self._assembly: Assembly | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._tls = Tls(config.tls)
 
     async def start(self) -> Addresses:
         """Build and start everything; return where the region listens.
@@ -108,18 +111,19 @@ class Region:
         archivist.start()
         self._started.push_async_callback(archivist.stop)
         with _listening("the DynamoDB API", "api", config.api.host, config.api.port):
-            api_port = await endpoint.start(config.api.host, config.api.port)
+            api_port = await endpoint.start(config.api.host, config.api.port, ssl=self._tls.clients)
         self._started.push_async_callback(endpoint.stop)
         with _listening("replication", "replication", config.replication.host, config.replication.port):
             replication_port = await replication.start()
         self._started.push_async_callback(replication.stop)
         with _listening("the admin address", "admin", config.admin.host, config.admin.port):
-            serving = Serving(config.admin.host, config.admin.port)
+            serving = Serving(config.admin.host, config.admin.port, self._tls.clients)
         self._started.push_async_callback(serving.stop)
+        secure = "s" if self._tls.clients else ""
         addresses = Addresses(
-            api=_url("http", config.api.host, api_port),
-            admin=_url("http", config.admin.host, serving.port),
-            replication=_url("ws", config.replication.host, replication_port),
+            api=_url(f"http{secure}", config.api.host, api_port),
+            admin=_url(f"http{secure}", config.admin.host, serving.port),
+            replication=_url("wss" if self._tls.peers else "ws", config.replication.host, replication_port),
         )
         await serving.start(
             Parts(config, addresses, engine, replication, metrics, archivist, endpoint.statistics, lambda: self.state)
@@ -138,7 +142,7 @@ class Region:
         self._vault = archive.vault(config)
         self._shelf = VaultShelf(self._vault)
         assembly = Assembly(
-            Ports(source, store, WebSocketTransport(), rng),
+            Ports(source, store, WebSocketTransport(self._tls.peers), rng),
             settings=_region_settings(config),
             replication=_replication_settings(config),
             drift=DriftBounds(config.clock.drift_warn_ms, config.clock.drift_park_ms),
@@ -167,6 +171,19 @@ class Region:
         if self._watch is not None:
             self._watch.cancel()
         await self._started.aclose()
+
+    def follow_certificates(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take new certificates at SIGHUP, where there are any."""
+        if self._tls.clients is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._reload_certificates)
+
+    def _reload_certificates(self) -> None:
+        try:
+            self._tls.reload()
+        except StartError as error:
+            self.logs.say("error", "certificates_kept", problem=error.problem, remedy=error.remedy)
+        else:
+            self.logs.say("info", "certificates_loaded")
 
     def _notice(self, event: Event) -> None:
         """Look for a defect right after a failure of the store, which is how most defects show."""
@@ -292,6 +309,7 @@ async def _serve(config: Config, *, tethered: bool) -> int:
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         await loop.run_in_executor(None, region.logs.open)
         await loop.run_in_executor(None, certificates.load)
+        region.follow_certificates(loop)
         region.logs.say("info", "ready", **msgspec.structs.asdict(addresses))
         code = await stopped
         region.logs.say("info", "stopping", code=code)

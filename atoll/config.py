@@ -38,6 +38,7 @@ from atoll.sections import (
     SessionConfig,
     StreamsConfig,
     Switch,
+    TlsConfig,
     TtlConfig,
 )
 
@@ -56,6 +57,7 @@ __all__ = [
     "SessionConfig",
     "Setting",
     "StreamsConfig",
+    "TlsConfig",
     "TtlConfig",
     "did_you_mean",
     "encode",
@@ -89,6 +91,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiConfig = ApiConfig()
     replication: ReplicationConfig = ReplicationConfig()
     admin: AdminConfig = AdminConfig()
+    tls: TlsConfig = TlsConfig()
     clock: ClockConfig = ClockConfig()
     session: SessionConfig = SessionConfig()
     streams: StreamsConfig = StreamsConfig()
@@ -286,6 +289,7 @@ def _check(config: Config) -> Config:
                 f"replication.peers.{region} is {_shown(url)}.",
                 "Expected a WebSocket URL such as ws://127.0.0.1:8201.",
             )
+    _check_tls(config)
     clock, replication = config.clock, config.replication
     ordered = (
         ("clock.drift_warn_ms", clock.drift_warn_ms, "clock.drift_park_ms", clock.drift_park_ms),
@@ -301,6 +305,22 @@ def _check(config: Config) -> Config:
         if low > high:
             raise ConfigError(f"{lower} ({low}) is above {higher} ({high}).", "Make it the smaller of the two.")
     return config
+
+
+def _check_tls(config: Config) -> None:
+    tls = config.tls
+    wants = "tls.replication" if tls.replication else "tls.client_certificates" if tls.client_certificates else ""
+    for setting, value in (("tls.certificate", tls.certificate), ("tls.authorities", tls.authorities)):
+        if wants and not value:
+            raise ConfigError(f"{wants} is on, but {setting} is not set.", "Name a PEM file there.")
+    if tls.key and not tls.certificate:
+        raise ConfigError("tls.key is set, but tls.certificate is not.", "Name the certificate of the key.")
+    for region, url in config.replication.peers.items():
+        if tls.replication and not url.startswith("wss://"):
+            raise ConfigError(
+                f"replication.peers.{region} is {_shown(url)}, but tls.replication is on.",
+                "Write wss:// for ws://: no plain link is made then.",
+            )
 
 
 def encode(config: Config) -> bytes:

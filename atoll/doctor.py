@@ -17,17 +17,21 @@ from contextlib import closing, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from atoll import __version__, ports, rendezvous
 from atoll.failure import RemedyError, UnreachableError
 from atoll.remote import AdminClient
 from atoll.report import LIVE, Status
+from atoll.trust import expires_s
+from clock import SystemClock
 
 PYTHON_MIN: Final = (3, 11)
 FILES_MIN: Final = 1024
 DISK_FREE_MIN: Final = 1 << 30
 USUAL_PORTS: Final = (*range(8000, 8004), 8080)
 SKEW_MS_MAX: Final = 500
+CERTIFICATE_DAYS_MIN: Final = 30
 _HOST: Final = "127.0.0.1"
 _LOG: Final = "SELECT max(sequence), count(*), min(sequence) FROM log"
 _RESTORE: Final = "Put an older copy in its place, or none: the region then fetches what it lacks from its peers."
@@ -112,6 +116,17 @@ def cluster(clients: Mapping[str, AdminClient]) -> Iterator[Finding]:
         if status.version != __version__:
             yield Finding(region, False, f"runs Atoll {status.version}, this is {__version__}", "Restart the cluster.")
         yield from _links(region, status)
+        yield from _certificate(region, client)
+
+
+def _certificate(region: str, client: AdminClient) -> Iterator[Finding]:
+    """Look at how long the certificate still holds that a region shows."""
+    if not client.url.startswith("https:"):
+        return
+    left_s = expires_s(urlsplit(client.url), client.trust) - SystemClock().now_ms() / 1000
+    days = int(left_s // 86_400)
+    remedy = "Make a new one with `atoll certificates`, and send the region SIGHUP."
+    yield Finding(f"certificate of {region}", days >= CERTIFICATE_DAYS_MIN, f"holds for {days} days", remedy)
 
 
 def _links(region: str, status: Status) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -52,10 +53,20 @@ class Scope(NamedTuple):
 class Gateway:
     """Forwards requests to ``endpoints``, URLs by region; the first is for requests of no region.
 
-    ``admins`` are the regions' admin URLs, for the services that they serve beside DynamoDB.
+    ``admins`` are the regions' admin URLs, for the services that they serve beside DynamoDB. Over TLS, regions are
+    believed by ``trusted``; clients are served with ``shown``, or without TLS.
     """
 
-    def __init__(self, endpoints: Mapping[str, str], admins: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        endpoints: Mapping[str, str],
+        admins: Mapping[str, str],
+        trusted: ssl.SSLContext | None = None,
+        *,
+        shown: ssl.SSLContext | None = None,
+    ) -> None:
+        self._trusted = trusted
+        self._shown = shown
         self._endpoints = dict(endpoints)
         self._admins = dict(admins)
         self._runner: web.ServerRunner | None = None
@@ -73,7 +84,7 @@ class Gateway:
             StartError: the port is taken, or the address is not this machine's.
         """
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=self._trusted or True),
             timeout=aiohttp.ClientTimeout(total=None, connect=5),
             auto_decompress=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
@@ -82,7 +93,7 @@ class Gateway:
         self._runner = web.ServerRunner(web.Server(self._forward))
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await web.TCPSite(self._runner, host, port, ssl_context=self._shown).start()
         except OSError as error:
             await self.stop()
             raise StartError(
@@ -90,7 +101,8 @@ class Gateway:
                 "End the process that holds it, or choose another with --port.",
             ) from error
         at, number = self._runner.addresses[0][:2]
-        return f"http://[{at}]:{number}" if ":" in at else f"http://{at}:{number}"
+        scheme = "http" if self._shown is None else "https"
+        return f"{scheme}://[{at}]:{number}" if ":" in at else f"{scheme}://{at}:{number}"
 
     async def stop(self) -> None:
         """Stop listening, and end what is under way."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -33,6 +34,7 @@ from atoll.report import (
     RpoReport,
     Status,
 )
+from atoll.trust import SYSTEM, Trust, connect
 
 if TYPE_CHECKING:
     from chaos.live.fleet import Condition, Disturbance
@@ -56,8 +58,10 @@ class RequestError(RemedyError):
 class AdminClient:
     """The admin address of one region."""
 
-    def __init__(self, url: str, timeout_s: float = ADMIN_TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = ADMIN_TIMEOUT_S, trust: Trust = SYSTEM) -> None:
         self.url = url.rstrip("/")
+        self.trust = trust
+        """Whom it trusts where the URL is one of TLS."""
         self._timeout_s = timeout_s
         self._address = urlsplit(self.url)
 
@@ -169,9 +173,7 @@ class AdminClient:
 
         It begins with a snapshot, or after the event with ``last_id``.
         """
-        connection = http.client.HTTPConnection(
-            self._address.hostname or "", self._address.port or 80, timeout=self._timeout_s
-        )
+        connection = connect(self._address, self._timeout_s, self.trust)
         try:
             connection.request("GET", f"{self._address.path}/events", headers={"Last-Event-ID": last_id})
             response = connection.getresponse()
@@ -196,24 +198,25 @@ class AdminClient:
         return msgspec.json.decode(self._request("GET", path), type=kind)
 
     def _request(self, method: str, path: str, body: bytes | None = None, timeout_s: float | None = None) -> bytes:
-        port = self._address.port or 80
-        connection = http.client.HTTPConnection(
-            self._address.hostname or "", port, timeout=timeout_s or self._timeout_s
-        )
+        connection = connect(self._address, timeout_s or self._timeout_s, self.trust)
         try:
             headers = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(method, f"{self._address.path}{path}", body, headers)
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(
-                f"No region answers at {self.url} ({error}).", "Is it running? `atoll status` shows what is."
-            ) from error
+            raise UnreachableError(f"No region answers at {self.url} ({error}).", _remedy(error)) from error
         finally:
             connection.close()
         if response.status != http.HTTPStatus.OK:
             raise RequestError(str(response.status), _reason(answer), self.url)
         return answer
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "ATOLL_TLS_AUTHORITIES names whom to trust; see docs/reference/security.md."
+    return "Is it running? `atoll status` shows what is."
 
 
 def _reason(answer: bytes) -> str:
@@ -226,11 +229,10 @@ def _reason(answer: bytes) -> str:
 class DynamoCaller:
     """A few DynamoDB calls to one region over one connection. Not for use from several threads at once."""
 
-    def __init__(self, endpoint: str, region: str, timeout_s: float = 30.0) -> None:
-        address = urlsplit(endpoint)
+    def __init__(self, endpoint: str, region: str, timeout_s: float = 30.0, trust: Trust = SYSTEM) -> None:
         self.endpoint = endpoint
         self.region = region
-        self._connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=timeout_s)
+        self._connection = connect(urlsplit(endpoint), timeout_s, trust)
         self._headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "Authorization": (

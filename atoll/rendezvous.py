@@ -23,6 +23,7 @@ import msgspec
 
 from atoll.failure import RemedyError, UnknownRegionError
 from atoll.remote import AdminClient
+from atoll.trust import SYSTEM, Trust, from_environment
 
 CLUSTER_FILE: Final = "cluster.json"
 VARIABLE: Final = "ATOLL_CLUSTER"
@@ -48,6 +49,8 @@ class ClusterFile(msgspec.Struct, kw_only=True, frozen=True):
     """The URL of the gateway, where there is one."""
     control: str | None = None
     """The URL where faults are applied and healed, where there is one."""
+    trust: Trust | None = None
+    """Whom to trust, and what to show, where the URLs are those of TLS."""
 
 
 class NoClusterError(RemedyError):
@@ -99,7 +102,8 @@ def find(target: str | None, environment: Mapping[str, str]) -> dict[str, AdminC
     if target is None:
         return _clients(newest())
     if "://" in target:
-        clients = [AdminClient(url.strip()) for url in target.split(",") if url.strip()]
+        trust = from_environment(environment)
+        clients = [AdminClient(url.strip(), trust=trust) for url in target.split(",") if url.strip()]
         return {client.health().region: client for client in clients}
     return _clients(_read(target))
 
@@ -184,7 +188,7 @@ def require_region(region: str, clients: Mapping[str, AdminClient]) -> AdminClie
 
 
 def _clients(file: ClusterFile) -> dict[str, AdminClient]:
-    return {address.region: AdminClient(address.admin) for address in file.regions}
+    return {address.region: AdminClient(address.admin, trust=file.trust or SYSTEM) for address in file.regions}
 
 
 def _age(note: Path) -> float:

@@ -46,6 +46,21 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8100
 
 
+class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the region shows to those who connect, and whom it lets in. Paths of PEM files; empty: no TLS."""
+
+    certificate: str = ""
+    """The certificate of the API and the admin address, and of links, with what leads to its authority."""
+    key: str = ""
+    """Its private key; empty: in the same file."""
+    authorities: str = ""
+    """Whose certificates of clients and of other regions count."""
+    client_certificates: Switch = False
+    """Whether clients of the API and of the admin address must show a certificate."""
+    replication: Switch = False
+    """Whether links to other regions are mutual TLS, and no others are made or accepted."""
+
+
 class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where peers subscribe to this region, and where this region finds its peers, by their names."""
 

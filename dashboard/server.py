@@ -13,6 +13,7 @@ Hazard: whoever reaches the port can break the cluster; it listens on this machi
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
 from typing import Any, Final
@@ -45,11 +46,23 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Dashboard:
-    """The dashboard of one fleet. ``admins`` are the regions' admin URLs, in the order in which they are shown."""
+    """The dashboard of one fleet. ``admins`` are the regions' admin URLs, in the order in which they are shown.
+
+    Over TLS, regions are believed by ``trusted``; the page is served with ``shown``, or without TLS.
+    """
 
     def __init__(
-        self, admins: Mapping[str, str], clock: PhysicalClock, rng: Rng, controls: Controls | None = None
+        self,
+        admins: Mapping[str, str],
+        clock: PhysicalClock,
+        rng: Rng,
+        controls: Controls | None = None,
+        *,
+        trusted: ssl.SSLContext | None = None,
+        shown: ssl.SSLContext | None = None,
     ) -> None:
+        self._trusted = trusted
+        self._shown = shown
         self._admins = dict(admins)
         self._clock = clock
         self._controls = controls
@@ -70,7 +83,7 @@ class Dashboard:
             OSError: the port is taken, or the address is not this machine's.
         """
         self._host = host
-        self._session = aiohttp.ClientSession()
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trusted or True))
         seen = Seen()
         for region, admin in self._admins.items():
             self._feeds[region] = Feed(
@@ -79,7 +92,7 @@ class Dashboard:
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await web.TCPSite(self._runner, host, port, ssl_context=self._shown).start()
         except OSError:
             await self.stop()
             raise
@@ -87,7 +100,8 @@ class Dashboard:
         self._tasks = [loop.create_task(feed.run()) for feed in self._feeds.values()]
         self._tasks.append(loop.create_task(self._tick()))
         at, number = self._runner.addresses[0][:2]
-        return f"http://[{at}]:{number}/" if ":" in at else f"http://{at}:{number}/"
+        scheme = "http" if self._shown is None else "https"
+        return f"{scheme}://[{at}]:{number}/" if ":" in at else f"{scheme}://{at}:{number}/"
 
     async def stop(self) -> None:
         """End at once, whoever is looking."""

@@ -31,6 +31,7 @@ from replication.link import (
     Patience,
     StateTold,
     Surroundings,
+    connect,
     reason,
     silence,
     together,
@@ -122,11 +123,7 @@ class Inlet:
     async def _connect(self) -> bool:
         """Make one connection and use it up; return whether to connect again at once."""
         silence_s = self._settings.silence_ms / 1000
-        try:
-            async with asyncio.timeout(silence_s):
-                connection = await self._around.transport.connect(self.url)
-        except TimeoutError:
-            raise ReplicationError(f"no connection to {self.url} within {silence_s:g} s") from None
+        connection = await connect(self._around.transport, self.url, self.peer, silence_s)
         try:
             sink = self._new_sink()
             await connection.send(encode(sink.subscribe()))

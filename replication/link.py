@@ -24,6 +24,7 @@ from region.events import Event
 from region.job import Work
 from region.model.change import LogRecord
 from region.randomness import Rng
+from replication.credentials import require_region
 from replication.events import LinkFailed, LinkStateChanged, LogDamaged
 from replication.fencing import Fence
 from replication.lag import LinkState
@@ -87,6 +88,25 @@ class ReplicationSettings(msgspec.Struct, frozen=True, kw_only=True):
         return SourceLimits(
             batch_records=self.batch_records, batch_bytes=self.batch_bytes, window_bytes=self.window_bytes
         )
+
+
+async def connect(transport: Transport, url: str, peer: str, within_s: float) -> Connection:
+    """Connect to a peer's URL.
+
+    Raises:
+        ReplicationError: nobody answers there in time, or somebody who proves to be another region.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            connection = await transport.connect(url)
+    except TimeoutError:
+        raise ReplicationError(f"no connection to {url} within {within_s:g} s") from None
+    try:
+        require_region(connection.region, peer, url)
+    except ReplicationError:
+        await connection.close()
+        raise
+    return connection
 
 
 class Surroundings:

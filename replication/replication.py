@@ -22,6 +22,7 @@ from region.randomness import Rng
 from replication import obligations, resynchronisation
 from replication.backlog import Backlog
 from replication.bootstrap import Bootstrapper
+from replication.credentials import require_region
 from replication.departures import Departures
 from replication.detachment import Detachments
 from replication.events import LinkFailed
@@ -380,6 +381,7 @@ class Replication:
                 frame = decode(await connection.receive())
             if not isinstance(frame, Subscribe):
                 raise ReplicationError(f"{connection.peer} began with a {type(frame).__name__}")
+            require_region(connection.region, frame.sink, connection.peer)
             outlet = self._outlets.get(frame.sink)
             if outlet is None or frame.origin != self.settings.region:
                 await refuse(connection, self._stranger(frame), self.settings.silence_ms)

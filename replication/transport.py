@@ -23,6 +23,10 @@ class Connection(Protocol):
     def peer(self) -> str:
         """Where the other end is, for messages to people."""
 
+    @property
+    def region(self) -> str | None:
+        """The region that the other end has proved to be; ``None`` where nothing proves it."""
+
     async def send(self, frame: bytes) -> None:
         """Send a frame; wait while the other end does not keep up.
 

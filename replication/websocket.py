@@ -1,8 +1,9 @@
 """The Transport over WebSockets: one TCP connection a directed link, binary frames, on a port of its own.
 
-What: ``ws://host:port/replicate``. Frames compress themselves (``replication.message``), so WebSocket compression is
-off. Closing is abrupt on purpose: every frame that matters is acknowledged by the protocol above, and a closing
-handshake with a peer that is cut off would only wait.
+What: ``ws://host:port/replicate``. With :class:`~replication.credentials.PeerContexts` it is ``wss`` alone, and both
+ends show who they are. Frames compress themselves (``replication.message``), so WebSocket compression is off. Closing
+is abrupt on purpose: every frame that matters is acknowledged by the protocol above, and a closing handshake with a
+peer that is cut off would only wait.
 
 Invariant: a closed connection holds no file descriptor, whatever the peer does or does not do.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from aiohttp import web
 from yarl import URL
 
 from region.errors import ReplicationError
+from replication.credentials import PeerContexts, region_of
 from replication.message import FRAME_BYTES_MAX
 from replication.transport import Accept, Connection, Listener
 
@@ -32,6 +35,8 @@ class _WebSocketConnection:
     def __init__(self, stream: aiohttp.ClientWebSocketResponse[bool] | web.WebSocketResponse, peer: str) -> None:
         self._stream: Any = stream
         self._peer = peer
+        self.region: str | None = None
+        """The region that the other end's certificate names; ``None`` on a plain connection."""
         self._closed = False
 
     @property
@@ -88,20 +93,24 @@ class _WebSocketListener:
 
 
 class WebSocketTransport:
-    """WebSockets by aiohttp."""
+    """WebSockets by aiohttp; with ``contexts`` over mutual TLS, and no others."""
 
-    def __init__(self) -> None:
+    def __init__(self, contexts: PeerContexts | None = None) -> None:
+        self._contexts = contexts
         self._session: aiohttp.ClientSession | None = None
 
     async def connect(self, url: str) -> Connection:
         """Open a WebSocket to a region's replication URL; its path may be left out."""
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, force_close=True)
+            tls = True if self._contexts is None else self._contexts.connecting
+            connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=tls)
             self._session = aiohttp.ClientSession(connector=connector)
         try:
             target = URL(url)
             if target.path in ("", "/"):
                 target = target.with_path(PATH)
+            if self._contexts is not None and target.scheme != "wss":
+                raise ValueError("links are TLS only, and this is no wss:// URL")
             stream = await self._session.ws_connect(
                 target,
                 compress=0,
@@ -110,7 +119,17 @@ class WebSocketTransport:
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ReplicationError(f"no connection to {url}: {error or type(error).__name__}") from error
-        return _WebSocketConnection(stream, url)
+        connection = _WebSocketConnection(stream, url)
+        try:
+            connection.region = self._proved(stream.get_extra_info("peercert"), url)
+        except ReplicationError:
+            await connection.close()
+            raise
+        return connection
+
+    def _proved(self, certificate: Mapping[str, Any] | None, peer: str) -> str | None:
+        """Return the region that a peer has proved to be, where links are those of TLS."""
+        return None if self._contexts is None else region_of(certificate, peer)
 
     async def serve(self, host: str, port: int, accept: Accept) -> Listener:
         """Listen for peers."""
@@ -118,6 +137,10 @@ class WebSocketTransport:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             if request.path != PATH:
                 return web.Response(status=404, text=f"Regions subscribe at {PATH}.\n")
+            try:
+                region = self._proved(_certificate(request), str(request.remote))
+            except ReplicationError as error:
+                return web.Response(status=403, text=f"{error}\n")
             stream = web.WebSocketResponse(
                 compress=False, max_msg_size=FRAME_BYTES_MAX, timeout=CLOSE_TIMEOUT_S, autoping=True
             )
@@ -125,6 +148,7 @@ class WebSocketTransport:
                 return web.Response(status=426, text="This is for WebSockets.\n", headers={"Upgrade": "websocket"})
             await stream.prepare(request)
             connection = _WebSocketConnection(stream, str(request.remote))
+            connection.region = region
             try:
                 await accept(connection)
             finally:
@@ -134,7 +158,8 @@ class WebSocketTransport:
         runner = web.ServerRunner(web.Server(handle), handle_signals=False, shutdown_timeout=CLOSE_TIMEOUT_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            tls = None if self._contexts is None else self._contexts.accepting
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
         except OSError as error:
             await runner.cleanup()
             raise ReplicationError(f"replication cannot listen on {host}:{port}: {error}") from error
@@ -145,3 +170,10 @@ class WebSocketTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _certificate(request: web.BaseRequest) -> Mapping[str, Any] | None:
+    """Return the certificate that a client has shown, which TLS has verified."""
+    transport = request.transport
+    certificate: Mapping[str, Any] | None = None if transport is None else transport.get_extra_info("peercert")
+    return certificate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 
 from aiohttp import web
 
@@ -52,9 +53,10 @@ class Serving:
         OSError: the port is taken, or the address is not this machine's.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=128)
+        self._tls = tls
         self._runner: web.AppRunner | None = None
         self.port: int = self._socket.getsockname()[1]
 
@@ -62,7 +64,7 @@ class Serving:
         """Answer requests."""
         self._runner = web.AppRunner(application(parts), access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.SockSite(self._runner, self._socket).start()
+        await web.SockSite(self._runner, self._socket, ssl_context=self._tls).start()
 
     async def stop(self) -> None:
         """Stop listening and end what is under way."""

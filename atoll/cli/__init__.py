@@ -39,6 +39,7 @@ VERBS: Final = {
     "repair": "Compare the replicas of tables now, and mend what differs.",
     "dashboard": "Serve the live page of a cluster.",
     "pause": "Pause replication of a region, of a link, or of a table there.",
+    "certificates": "Make an authority and certificates for regions and clients.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",
     "sim": "Simulate fleets under faults, by seed, and judge every run by all invariants.",
     "resume": "End pauses; what waited is delivered.",

@@ -52,7 +52,7 @@ def place(cluster: str | None, region: str | None) -> Place:
     if name not in clients:
         raise UnknownRegionError(f"The cluster has no region {name}.", f"It has {', '.join(clients)}.")
     endpoint = clients[name].status().addresses.api
-    return Place(name, clients[name], DynamoCaller(endpoint, name))
+    return Place(name, clients[name], DynamoCaller(endpoint, name, trust=clients[name].trust))
 
 
 def follow(where: Place, arn: str, title: str) -> ArchiveJob | None:

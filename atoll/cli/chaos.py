@@ -50,8 +50,17 @@ def show(as_json: bool) -> None:
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep the regions' files."
 )
+@click.option("--tls", is_flag=True, help="With TLS for clients and links, by certificates made for it.")
 @options.json_option
-def run(what: str, simulate: bool, report: Path | None, history: Path | None, keep: Path | None, as_json: bool) -> int:
+def run(
+    what: str,
+    simulate: bool,
+    report: Path | None,
+    history: Path | None,
+    keep: Path | None,
+    tls: bool,
+    as_json: bool,
+) -> int:
     """Run the experiment of FILE, or a ready one by its NAME (`atoll chaos list`).
 
     Exit code 0: everything held. 1: something did not. 2: the experiment makes no sense.
@@ -68,7 +77,7 @@ def run(what: str, simulate: bool, report: Path | None, history: Path | None, ke
     if not as_json:
         click.echo(f"{scenario.title}: {', '.join(scenario.regions)}, {scenario.span_s:g} s", err=True)
     with tempfile.TemporaryDirectory(prefix="atoll-chaos-") as temporary:
-        played = _on_processes(scenario, keep or Path(temporary), history)
+        played = _on_processes(scenario, keep or Path(temporary), history, tls=tls)
         if report is not None:
             from chaos.report import page  # noqa: PLC0415  Only a report needs it.
 
@@ -80,7 +89,7 @@ def run(what: str, simulate: bool, report: Path | None, history: Path | None, ke
     return 0 if played.verdict.held else EXIT_FAILED
 
 
-def _on_processes(scenario: Scenario, folder: Path, history: Path | None) -> Played:
+def _on_processes(scenario: Scenario, folder: Path, history: Path | None, *, tls: bool) -> Played:
     from atoll.cluster import Cluster  # noqa: PLC0415  As above.
 
     profile: dict[str, Any] = {}
@@ -93,6 +102,7 @@ def _on_processes(scenario: Scenario, folder: Path, history: Path | None) -> Pla
         proxied=True,
         seed=scenario.seed,
         announce=False,
+        tls=tls,
         **profile,
     )
     with cluster:
@@ -111,7 +121,8 @@ async def _play(cluster: Any, scenario: Scenario, history: Path | None) -> Playe
 
     laboratory = cluster.laboratory
     endpoints = {region: cluster.endpoint(region) for region in cluster.regions}
-    async with connected(endpoints) as connect:
+    tls = None if cluster.trust is None else cluster.trust.context()
+    async with connected(endpoints, tls=tls) as connect:
         stage = LiveStage(laboratory, laboratory.standing, connect, stop)
         await stage.start()
         with Recorder(stage.now_ns, history) as recorder:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from ssl import SSLContext
+
 import click
 
 from atoll import remote_control, tether
 from atoll.cli import options
 from atoll.failure import StartError, UsageError
 from atoll.steering import Laboratories, Pauses
+from atoll.trust import serving
 from clock import SystemClock
 from dashboard import Dashboard
 from region.randomness import SystemRng
@@ -21,10 +24,15 @@ PORT = 8080
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Its port; 0: any free one."
 )
+@options.serving
 @click.option("--tethered", is_flag=True, hidden=True)
-def command(cluster: str | None, host: str, port: int, tethered: bool) -> int:
+def command(cluster: str | None, host: str, port: int, tethered: bool, certificate: str | None, key: str | None) -> int:
     """Serve the live page of a running cluster, until SIGTERM or Ctrl-C."""
-    return tether.run(lambda: _serve(cluster, host, port, tethered=tethered), tethered=tethered)
+
+    async def serve() -> None:
+        await _serve(cluster, host, port, serving(certificate or "", key or ""), tethered=tethered)
+
+    return tether.run(serve, tethered=tethered)
 
 
 def _control(cluster: str | None) -> str | None:
@@ -35,12 +43,12 @@ def _control(cluster: str | None) -> str | None:
         return None
 
 
-async def _serve(cluster: str | None, host: str, port: int, *, tethered: bool) -> None:
+async def _serve(cluster: str | None, host: str, port: int, shown: SSLContext | None, *, tethered: bool) -> None:
     until = tether.Until(tethered=tethered)
     clients, control = options.find(cluster), _control(cluster)
     controls = Pauses(clients) if control is None else Laboratories(control)
     admins = {region: client.url for region, client in clients.items()}
-    page = Dashboard(admins, SystemClock(), SystemRng(), controls)
+    page = Dashboard(admins, SystemClock(), SystemRng(), controls, trusted=options.tls(clients), shown=shown)
     try:
         url = await page.start(host, port)
     except OSError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from ssl import SSLContext
+
 import click
 
 from atoll import tether
 from atoll.cli import options, status
 from atoll.failure import UsageError
 from atoll.gateway import Gateway
+from atoll.trust import Trust, serving
 
 PORT = 8090
 
@@ -22,9 +25,19 @@ PORT = 8090
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Its port; 0 takes any free one."
 )
+@options.serving
+@click.option(
+    "--authorities", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Whom to trust, with --region."
+)
 @click.option("--tethered", is_flag=True, hidden=True)
 def command(
-    cluster: str | None, routes: tuple[str, ...], admins: tuple[str, ...], host: str, port: int, tethered: bool
+    cluster: str | None,
+    routes: tuple[str, ...],
+    admins: tuple[str, ...],
+    host: str,
+    port: int,
+    tethered: bool,
+    **files: str | None,
 ) -> int:
     """Serve all regions at one address, until SIGTERM or Ctrl-C.
 
@@ -33,7 +46,9 @@ def command(
 
     async def serve() -> None:
         until = tether.Until(tethered=tethered)
-        gateway = Gateway(*_given(routes, admins)) if routes else Gateway(*_found(cluster))
+        shown = Trust(**{name: file or "" for name, file in files.items()})
+        where = _given(routes, admins, shown) if routes else _found(cluster)
+        gateway = Gateway(*where, shown=serving(shown.certificate, shown.key))
         url = await gateway.start(host, port)
         try:
             await until.told(url, f"The gateway is ready at {url}, for {', '.join(gateway.regions)}.")
@@ -43,9 +58,15 @@ def command(
     return tether.run(serve, tethered=tethered)
 
 
-def _given(routes: tuple[str, ...], admins: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return endpoints and admin URLs as they were given."""
-    return dict(_route(route) for route in routes), dict(_route(admin) for admin in admins)
+Where = tuple[dict[str, str], dict[str, str], SSLContext | None]
+"""Endpoints and admin URLs by region, and how their certificates are judged."""
+
+
+def _given(routes: tuple[str, ...], admins: tuple[str, ...], shown: Trust) -> Where:
+    """Return what was given. To regions, too, the gateway shows its certificate."""
+    endpoints = dict(_route(route) for route in routes)
+    over_tls = any(url.startswith("https:") for url in endpoints.values())
+    return endpoints, dict(_route(admin) for admin in admins), shown.context() if over_tls else None
 
 
 def _route(text: str) -> tuple[str, str]:
@@ -55,7 +76,12 @@ def _route(text: str) -> tuple[str, str]:
     return region, url.rstrip("/")
 
 
-def _found(cluster: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _found(cluster: str | None) -> Where:
     """Return the URLs of a running cluster's regions; one that is down has none to forward to."""
-    found = {region: known.addresses for region, known in status.ask(options.find(cluster)).items() if known}
-    return {region: it.api for region, it in found.items()}, {region: it.admin for region, it in found.items()}
+    clients = options.find(cluster)
+    found = {region: known.addresses for region, known in status.ask(clients).items() if known}
+    return (
+        {region: it.api for region, it in found.items()},
+        {region: it.admin for region, it in found.items()},
+        options.tls(clients),
+    )

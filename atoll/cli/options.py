@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
@@ -74,6 +75,18 @@ def chosen(clients: dict[str, AdminClient], regions: tuple[str, ...]) -> dict[st
     if unknown:
         raise UnknownRegionError(f"The cluster has no region {unknown[0]}.", f"It has {', '.join(clients)}.")
     return {region: client for region, client in clients.items() if not regions or region in regions}
+
+
+def tls(clients: Mapping[str, AdminClient]) -> SSLContext | None:
+    """Return how the certificates of a cluster's regions are judged, ``None`` where they have none."""
+    return next((client.trust.context() for client in clients.values() if client.url.startswith("https:")), None)
+
+
+def serving(command: Command) -> Command:
+    """Add the options of a verb that serves people or programs: what it shows them for TLS."""
+    path = click.Path(exists=True, dir_okay=False)
+    command = click.option("--key", type=path, metavar="FILE", help="Its key, if in a file of its own.")(command)
+    return click.option("--certificate", type=path, metavar="FILE", help="Serve over TLS, with this PEM file.")(command)
 
 
 class Moment(click.ParamType[str]):

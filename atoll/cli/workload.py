@@ -14,6 +14,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -72,12 +73,14 @@ def command(what: str, history: Path | None, cluster: str | None, as_json: bool,
     done, and latency counts from there; without, every worker begins as soon as it has its answer.
     """
     run = read(what, given)
-    reports = {region: it for region, it in status.ask(options.find(cluster)).items() if it is not None}
+    clients = options.find(cluster)
+    reports = {region: it for region, it in status.ask(clients).items() if it is not None}
     endpoints = {region: report.addresses.api for region, report in reports.items()}
     if unknown := [region for region in _named(run, list(endpoints)) if region not in endpoints]:
         raise UsageError(f"No region {unknown[0]} answers.", f"There are: {', '.join(endpoints) or 'none'}.")
     figures = Figures()
-    elapsed_s = asyncio.run(_play(run, endpoints, history, figures, quiet=as_json or not sys.stdout.isatty()))
+    quiet = as_json or not sys.stdout.isatty()
+    elapsed_s = asyncio.run(_play(run, endpoints, history, figures, tls=options.tls(clients), quiet=quiet))
     if as_json:
         summary = {"workload": run.workload, "seed": run.seed, **figures.summary(elapsed_s)}
         click.echo(msgspec.json.encode(summary).decode())
@@ -138,7 +141,13 @@ def _workload(run: Run, regions: Sequence[str]) -> Workload:
 
 
 async def _play(
-    run: Run, endpoints: Mapping[str, str], history: Path | None, figures: Figures, *, quiet: bool
+    run: Run,
+    endpoints: Mapping[str, str],
+    history: Path | None,
+    figures: Figures,
+    *,
+    tls: SSLContext | None,
+    quiet: bool,
 ) -> float:
     """Run the workload; return how long its clients worked, in seconds."""
     loop = asyncio.get_running_loop()
@@ -147,7 +156,7 @@ async def _play(
     for_s = options.Duration().convert(run.duration, None, None) / 1000
     tags = f"{SystemRng().token(3)}-"  # Whoever ran here before has left tags in the same tables.
     with Recorder(lambda: int(loop.time() * 1e9), history, keep=False, tags=tags) as recorder:
-        async with connected(endpoints) as client:
+        async with connected(endpoints, tls=tls) as client:
             ground = Ground(regions, client, recorder, SeededRng(run.seed), for_s)
             try:
                 for schema in workload.schemas():

@@ -98,7 +98,11 @@ class Trial:
         """Return a boto3 DynamoDB resource of a region, over :meth:`client`."""
         import boto3  # noqa: PLC0415  Loaded where it is needed: collecting tests must stay quick.
 
-        settings = {"region_name": region, "endpoint_url": self.cluster.endpoint(region)}
+        settings = {
+            "region_name": region,
+            "endpoint_url": self.cluster.endpoint(region),
+            "verify": self.cluster.authority,
+        }
         keys = {"aws_access_key_id": "atoll", "aws_secret_access_key": "atoll"}
         made = boto3.resource("dynamodb", **{**settings, **keys, **options})
         made.meta.client = self.client(region, **options)

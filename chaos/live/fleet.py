@@ -7,6 +7,7 @@ Invariant: methods block until what they say is done, and may be called from any
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -39,11 +40,15 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Way(NamedTuple):
-    """A directed link's proxy: its name there, the address that the sink connects to, and that of the source behind."""
+    """A directed link's proxy: its name there, the address that the sink connects to, and that of the source behind.
+
+    ``tls`` is how a probe speaks to the source where links are TLS.
+    """
 
     proxy: str
     listen: tuple[str, int]
     upstream: tuple[str, int]
+    tls: ssl.SSLContext | None = None
 
 
 class LinkView(NamedTuple):

@@ -117,20 +117,20 @@ def _measure(fault: LinkFault, fleet: Fleet, way: Way, source: str, sink: str) -
             return f"{each_ms:.0f} ms in each direction", each_ms >= ms - SLACK_MS
         case Bandwidth(kb_s=kb_s):
             # What takes a quarter of a second, but the first kilobytes are in the sockets before the rate shows.
-            rate = probe.rate_kb_s(way.listen, max(3 * probe.PADDING, round(kb_s * 250)), 10)
+            rate = probe.rate_kb_s(way, max(3 * probe.PADDING, round(kb_s * 250)), 10)
             return ("stalled", False) if rate is None else (f"{rate:.0f} KB/s", rate <= kb_s * 1.5)
         case Loss(share=share):
-            lost = probe.lost_share(way.listen, ATTEMPTS)
+            lost = probe.lost_share(way, ATTEMPTS)
             return f"{lost:.0%} of connections lost", (lost > 0) == (share > 0)
         case Tear():
-            count = probe.received(way.listen, probe.SILENCE_S)
+            count = probe.received(way, probe.SILENCE_S)
             return f"torn after {count} bytes", count <= TORN_AFTER_BYTES
     return _silence(way, refused=isinstance(fault, Cut) and fault.mode == "refuse")
 
 
 def _silence(way: Way, *, refused: bool) -> tuple[str, bool]:
     try:
-        took = probe.answer_s(way.listen)
+        took = probe.answer_s(way)
     except RefusedError:
         return "refused", refused
     if took is None:
@@ -140,7 +140,7 @@ def _silence(way: Way, *, refused: bool) -> tuple[str, bool]:
 
 def _answer(way: Way, wait_s: float) -> float | None:
     try:
-        return probe.answer_s(way.listen, wait_s)
+        return probe.answer_s(way, wait_s)
     except RefusedError:
         return None
 

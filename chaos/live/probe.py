@@ -12,27 +12,39 @@ import socket
 import time
 from typing import Final
 
+from chaos.live.fleet import Way
+
 SILENCE_S: Final = 0.3
 """An answer that has not come after this on a link without delay does not come."""
 QUESTION: Final = b"GET /probe HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"
 PADDING: Final = 4000
 """Bytes of a header that makes a question long enough to measure a rate."""
 
-Address = tuple[str, int]
-
 
 class RefusedError(Exception):
     """Nobody accepts connections there."""
 
 
-def answer_s(address: Address, wait_s: float = SILENCE_S) -> float | None:
+def _connect(way: Way, wait_s: float) -> socket.socket:
+    """Connect through a proxy as the sink would: over TLS where links are, which is agreed on before time is taken."""
+    raw = socket.create_connection(way.listen, timeout=wait_s)
+    if way.tls is None:
+        return raw
+    try:
+        return way.tls.wrap_socket(raw, server_hostname=way.listen[0])
+    except OSError:
+        raw.close()
+        raise
+
+
+def answer_s(way: Way, wait_s: float = SILENCE_S) -> float | None:
     """Return the seconds until the first byte of the answer, ``None`` if none came in ``wait_s`` or the end came.
 
     Raises:
         RefusedError: the connection was refused or reset.
     """
     try:
-        with socket.create_connection(address, timeout=wait_s) as connection:
+        with _connect(way, wait_s) as connection:
             started = time.monotonic()
             connection.sendall(QUESTION)
             answered = connection.recv(1)
@@ -43,11 +55,11 @@ def answer_s(address: Address, wait_s: float = SILENCE_S) -> float | None:
         raise RefusedError(str(error)) from error
 
 
-def received(address: Address, wait_s: float) -> int:
+def received(way: Way, wait_s: float) -> int:
     """Return how many bytes of an answer come before the connection ends or falls silent."""
     count = 0
     try:
-        with socket.create_connection(address, timeout=wait_s) as connection:
+        with _connect(way, wait_s) as connection:
             connection.sendall(QUESTION)
             while data := connection.recv(4096):
                 count += len(data)
@@ -56,13 +68,13 @@ def received(address: Address, wait_s: float) -> int:
     return count
 
 
-def rate_kb_s(address: Address, size: int, wait_s: float) -> float | None:
+def rate_kb_s(way: Way, size: int, wait_s: float) -> float | None:
     """Return the rate at which ``size`` bytes of questions go through, ``None`` when it takes over ``wait_s``."""
     questions = max(1, size // PADDING)
     padded = b"GET /probe HTTP/1.1\r\nHost: probe\r\nX-Padding: %s\r\n" % (b"x" * PADDING)
     sent = (padded + b"\r\n") * (questions - 1) + padded + b"Connection: close\r\n\r\n"
     try:
-        with socket.create_connection(address, timeout=wait_s) as connection:
+        with _connect(way, wait_s) as connection:
             started = time.monotonic()
             connection.sendall(sent)
             while connection.recv(65536):
@@ -73,12 +85,12 @@ def rate_kb_s(address: Address, size: int, wait_s: float) -> float | None:
         return None
 
 
-def lost_share(address: Address, attempts: int) -> float:
+def lost_share(way: Way, attempts: int) -> float:
     """Return the share of so many connections that are reset instead of answered."""
     lost = 0
     for _ in range(attempts):
         try:
-            lost += answer_s(address) is None
+            lost += answer_s(way) is None
         except RefusedError:
             lost += 1
     return lost / attempts

@@ -13,6 +13,7 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Program
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -77,10 +78,13 @@ class HttpClient:
 
 @asynccontextmanager
 async def connected(
-    endpoints: Mapping[str, str], timeout_s: float = TIMEOUT_S
+    endpoints: Mapping[str, str], timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Callable[[str], Client]]:
-    """Open the pool of connections to the regions' endpoints; the value makes a client of a region."""
+    """Open the pool of connections to the regions' endpoints; the value makes a client of a region.
+
+    ``tls`` is how their certificates are judged, where they have some; otherwise it is as the system does.
+    """
     timeout = aiohttp.ClientTimeout(total=timeout_s)
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = aiohttp.TCPConnector(limit=0, ssl=tls or True)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield lambda region: HttpClient(region, endpoints[region], session)

@@ -28,6 +28,10 @@ from region.wire.statistics import EndpointStatistics
 
 TICK_S: Final = 1.0
 LISTEN_BACKLOG: Final = 1024
+HANDSHAKE_S: Final = 10.0
+"""How long a client may take to agree on TLS; until then its connection is not counted."""
+SHUTDOWN_S: Final = 0.2
+"""How long a client that is told of the end of TLS may take to say so, too. One that rests does not read it."""
 
 
 class Endpoint:
@@ -66,7 +70,13 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self), host, port, ssl=ssl, backlog=LISTEN_BACKLOG
+                lambda: Connection(self),
+                host,
+                port,
+                ssl=ssl,
+                backlog=LISTEN_BACKLOG,
+                ssl_handshake_timeout=None if ssl is None else HANDSHAKE_S,
+                ssl_shutdown_timeout=None if ssl is None else SHUTDOWN_S,
             )
         except OSError as error:
             raise OperatingError(_why_not(host, port, error)) from error
