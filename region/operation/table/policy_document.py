@@ -2,7 +2,7 @@
 
 What: a policy is checked for its syntax and brought to the canonical form in which AWS returns it: minified, members in
 a fixed order, lists of one as the element, account numbers as the ARN of the account's root. Two documents with the
-same canonical form are the same policy. Nothing is evaluated here.
+same canonical form are the same policy. ``region.access`` evaluates it, and what that would not understand is refused.
 
 Shape of what is kept in :attr:`LocalState.extra` under :data:`OWN`: ``{"table" | "stream:<label>": {RevisionId,
 Policy?}}``; without ``Policy`` it was deleted in that revision. A revision is the epoch time in ms of the change.
@@ -17,6 +17,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from region.access import PolicyError, compile_policy
 from region.errors import ValidationError
 from region.model.values import INVALID
 
@@ -75,6 +76,10 @@ def canonical(text: str, account: str) -> str:
         raise _malformed("Missing required field Statement")
     document["Statement"] = [_statement(statement, account) for statement in statements]
     _check_sids(document["Statement"])
+    try:
+        compile_policy(document, TABLE_SLOT, of_resource=True)
+    except PolicyError as error:
+        raise _malformed(str(error)) from error
     return _encoded(document, _DOCUMENT)
 
 
