@@ -37,7 +37,7 @@ from atoll.samples import endpoint_samples, link_samples, region_samples, safety
 from atoll.tls import Tls
 from clock import ControlledClock, DriftBounds, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
-from region.engine import RunCommit
+from region.checkpoint import RunBeside
 from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
 from region.model.expiry import ExpirySettings
@@ -147,21 +147,21 @@ class Region:
             replication=_replication_settings(config),
             drift=DriftBounds(config.clock.drift_warn_ms, config.clock.drift_park_ms),
             events=events,
-            run_commit=self._commit_elsewhere() if store.syncs_at_commit or config.chaos else None,
+            run_beside=self._run_beside() if path is not None else None,
             shelf=self._shelf,
         )
         self._assembly = assembly
         self._started.push_async_callback(assembly.engine.close)
         return assembly
 
-    def _commit_elsewhere(self) -> RunCommit:
-        """Return the way to run commits beside the event loop, in one thread, so that reads go on meanwhile."""
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
+    def _run_beside(self) -> RunBeside:
+        """Return the way to run what waits for the disk beside the event loop, in one thread; reads go on meanwhile."""
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
         self._started.callback(executor.shutdown)
         loop = asyncio.get_running_loop()
 
-        async def run(commit: Callable[[], None]) -> None:
-            await loop.run_in_executor(executor, commit)
+        async def run(call: Callable[[], None]) -> None:
+            await loop.run_in_executor(executor, call)
 
         return run
 

@@ -3,7 +3,7 @@
 What: reads run at once against the last commit. Writes wait for the current tick of the event loop to end; then the
 writer takes all that is waiting, opens one store transaction, runs them in order, commits once, answers the callers
 and emits :class:`~region.events.Committed`. Where a commit must wait for the disk, it can run elsewhere
-(``run_commit``) while reads go on; the next group forms meanwhile.
+(``run_beside``) while reads go on; the next group forms meanwhile. Where it need not, checkpoints do.
 
 Invariants: one transaction at a time; a caller is answered only after the commit that holds its write; the catalogue
 that reads see changes only with a commit. An operation that fails after its first write would break atomicity, so the
@@ -18,12 +18,12 @@ Source: the project's design, section 2.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from clock import HybridLogicalClock, PhysicalClock
 from region.archive.port import Shelf
+from region.checkpoint import Checkpoints, RunBeside
 from region.errors import (
     AtollError,
     DefectError,
@@ -46,7 +46,6 @@ from region.randomness import Rng
 from region.retention import Retention
 from region.store.port import Store
 
-RunCommit = Callable[[Callable[[], None]], Awaitable[None]]
 _Outcome = tuple[Done, Any, AtollError | None]
 
 INTERNAL_ERROR: Final = "The request processing has failed because of an unknown error, exception or failure."
@@ -69,7 +68,7 @@ class Engine:
         rng: Rng,
         events: Events | None = None,
         fleet: Fleet | None = None,
-        run_commit: RunCommit | None = None,
+        run_beside: RunBeside | None = None,
         shelf: Shelf | None = None,
     ) -> None:
         self.store = store
@@ -90,7 +89,7 @@ class Engine:
         """A timestamp that no item written here up to the last commit is above."""
         self.fenced: str | None = None
         """Why writes are refused, while they are."""
-        self._run_commit = run_commit
+        self._run_beside = run_beside
         self._waiting: list[Job] = []
         self._scheduled = False
         self._crowd = 0
@@ -101,6 +100,7 @@ class Engine:
         self._progressing = False
         self._closing = False
         self._watermark = (0, 0)
+        self._checkpoints = Checkpoints(store, run_beside, self.events, self._schedule)
         self._catalogue = Catalogue(store.tables())
         self.guards = Guards(settings)
         self._guard = self.guards.follow(self._catalogue.by_name.values())
@@ -200,12 +200,15 @@ class Engine:
         while self._waiting or self._committing:
             if self._committing:
                 await self._committing
+            elif self._checkpoints.holding:
+                await self._checkpoints.finish()
             else:
                 self._flush()
+        await self._checkpoints.finish()
         self.store.close()
 
     def _schedule(self) -> None:
-        if not self._scheduled and self._committing is None:
+        if not self._scheduled and self._committing is None and self._waiting:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
 
@@ -224,7 +227,7 @@ class Engine:
 
     def _flush(self) -> None:
         self._scheduled = False
-        if not self._waiting or self._committing is not None:
+        if not self._waiting or self._committing is not None or self._checkpoints.holding:
             return
         if self._gathering():
             self._schedule()
@@ -265,9 +268,9 @@ class Engine:
             for job in group:
                 context.request_id = job.request_id
                 outcomes.append(self._run_job(job, context))
-            if context.written and self._run_commit is not None and self.store.syncs_at_commit:
+            if context.written and self._run_beside is not None and self.store.syncs_at_commit:
                 self._committing = asyncio.get_running_loop().create_task(
-                    self._commit_elsewhere(self._run_commit, group, context, outcomes)
+                    self._commit_elsewhere(self._run_beside, group, context, outcomes)
                 )
                 return
             self.store.commit()
@@ -286,10 +289,10 @@ class Engine:
             return job.done, None, error
 
     async def _commit_elsewhere(
-        self, run_commit: RunCommit, group: list[Job], context: Context, outcomes: list[_Outcome]
+        self, run_beside: RunBeside, group: list[Job], context: Context, outcomes: list[_Outcome]
     ) -> None:
         try:
-            await run_commit(self.store.commit)
+            await run_beside(self.store.commit)
         except Exception as error:
             self._committing = None
             self._undo(group, error)
@@ -318,6 +321,7 @@ class Engine:
             self.events.emit(event)
         if changes:
             self._progress()
+        self._checkpoints.look()
 
     def _undo(self, group: list[Job], error: Exception) -> None:
         """Roll the group back; with company, give every job a transaction of its own, so that one answers for all."""

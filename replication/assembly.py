@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from clock import DriftBounds, HybridLogicalClock, PhysicalClock
 from region.archive.port import Shelf
-from region.engine import Engine, RunCommit
+from region.checkpoint import RunBeside
+from region.engine import Engine
 from region.events import Events
 from region.operation.context import RegionSettings
 from region.randomness import Rng
@@ -38,7 +39,7 @@ class Ports(NamedTuple):
 class Assembly:
     """The parts of one replica, wired and not started yet.
 
-    ``run_commit`` is how a commit that waits for the disk is run beside the event loop; see
+    ``run_beside`` is how what waits for the disk is run beside the event loop; see
     :class:`~region.engine.Engine`. ``shelf`` keeps backups; without one there are none.
     """
 
@@ -50,7 +51,7 @@ class Assembly:
         replication: ReplicationSettings,
         drift: DriftBounds | None = None,
         events: Events | None = None,
-        run_commit: RunCommit | None = None,
+        run_beside: RunBeside | None = None,
         shelf: Shelf | None = None,
     ) -> None:
         store = ports.store
@@ -69,7 +70,7 @@ class Assembly:
             settings=settings,
             rng=ports.rng,
             events=events,
-            run_commit=run_commit if store.syncs_at_commit else None,
+            run_beside=run_beside,
             shelf=shelf,
         )
         self.replication = Replication(self.engine, replication, ports.transport, ports.rng)

@@ -147,7 +147,7 @@ class Machine:
                 region=self.name, peers=peers, host=self.name, port=PORT, **self._settings.replication
             ),
             events=events,
-            run_commit=self._commit,
+            run_beside=self._beside,
         )
         self._dispatcher = Dispatcher(
             assembly.engine,
@@ -159,10 +159,10 @@ class Machine:
         )
         return assembly
 
-    async def _commit(self, commit: Callable[[], None]) -> None:
-        """Commit as beside the event loop: others run while the disk is waited for."""
+    async def _beside(self, call: Callable[[], None]) -> None:
+        """Call as if beside the event loop: others run while the disk is waited for."""
         await asyncio.sleep(self._rng.uniform(*WAIT_S) + self.disk.slow_ms / 1000)
-        commit()
+        call()
 
     async def stop(self) -> None:
         """Stop the process in order, and wait for it."""

@@ -28,7 +28,8 @@ _CACHE_KIB: Final = 208 * 1024
 """Room for the inner pages of a million items of 1 KB, which hold whole rows: with half of it every read of a large
 table waits for several pages. It is taken as it is used."""
 _READER_CACHE_KIB: Final = 4 * 1024
-_CHECKPOINT_PAGES: Final = 1000
+CHECKPOINT_PAGES: Final = 1000
+"""How many pages are committed between two checkpoints: 8 MB. Twice as many double the longest pauses."""
 _BUSY_TIMEOUT_MS: Final = 1000
 _STATEMENTS: Final = 512
 
@@ -77,7 +78,7 @@ def open_file(path: Path, region: str, durability: str, rng: Rng) -> apsw.Connec
             connection.close()
             raise StoreError(f"the file system of {path} has no shared memory for SQLite's WAL: use a local disk")
         connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if version:
             _begin_life(connection, rng)
     except apsw.Error as error:
@@ -101,6 +102,13 @@ def connect_reader(path: Path) -> apsw.Connection:
         connection.execute("PRAGMA query_only = 1")
     except apsw.Error as error:
         raise failure(error, "opening a second connection", str(path)) from error
+    return connection
+
+
+def connect_copying(path: Path) -> apsw.Connection:
+    """Open a connection for checkpoints. It syncs the log before it copies, and the file after."""
+    connection = _connect(path, _READER_CACHE_KIB)
+    connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 

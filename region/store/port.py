@@ -331,6 +331,19 @@ class Store(Reader, Protocol):
     def rollback(self) -> None:
         """Undo the open transaction; without one there is nothing to do."""
 
+    def checkpoint_beside(self) -> bool:
+        """Leave checkpoints to the caller from now on, if commits do not wait for the disk; return whether it is so."""
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether enough was committed since the last checkpoint that the caller has to run one."""
+
+    def checkpoint(self) -> None:
+        """Move what was committed into its final place; called from another thread while readers and writers go on."""
+
+    def checkpointed(self) -> None:
+        """End a checkpoint during whose last call nothing was written."""
+
     def close(self) -> None:
         """Release the file."""
 

@@ -5,6 +5,9 @@ empty transaction costs a lock or a system call; COMMIT is at once followed by t
 open or being committed, reads from outside of it go to a second connection, which sees the last commit. At all
 other times they use the main one, whose page cache is warm.
 
+Checkpoints belong to COMMIT, unless the engine runs them beside its event loop (:mod:`region.checkpoint`): then a third
+connection copies what was committed, and COMMIT only counts the pages.
+
 Invariants: one process serves a file (:class:`~region.store.lock.FileLock`), and one transaction is open at a time.
 The main connection is used by one thread at a time: ``commit`` may run in another thread, and what must write
 meanwhile (the clock's ceiling) waits for it.
@@ -90,6 +93,8 @@ class SqliteStore:
         self._main = SqliteReader(cursor, self._state, self.where)
         self._transaction = SqliteTransaction(cursor, self._state, self.where)
         self._beside: BesideReader | None = None
+        self._copying: apsw.Connection | None = None
+        self._pages = self._pages_copied = 0
         self._open = False
         self._writing = threading.Lock()
         epoch = self._main.meta("epoch")
@@ -154,12 +159,56 @@ class SqliteStore:
             self._execute("BEGIN")
         self._transaction.discard()
 
+    # Checkpoints.
+
+    def checkpoint_beside(self) -> bool:
+        """Leave checkpoints to the caller from now on, if commits do not wait for the disk; return whether it is so."""
+        if self._path is None or self._durability == "full":
+            return False
+        self._connection.set_wal_hook(self._committed)
+        return True
+
+    def _committed(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        if pages < self._pages:  # The log has begun anew.
+            self._pages_copied = 0
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether enough was committed since the last checkpoint that the caller has to run one."""
+        return self._pages - self._pages_copied >= opening.CHECKPOINT_PAGES
+
+    def checkpoint(self) -> None:
+        """Copy what was committed from the log into the file, as far as readers let it; runs in another thread.
+
+        Raises:
+            StoreError: the disk failed; nothing that was committed is lost.
+        """
+        try:
+            if self._copying is None:
+                if self._path is None:
+                    raise DefectError("a database in memory has no checkpoints")
+                self._copying = opening.connect_copying(self._path)
+            self._pages_copied, _ = self._copying.wal_checkpoint()
+        except apsw.Error as error:
+            self._pages_copied = self._pages
+            raise failure(error, "a checkpoint", self.where) from error
+
+    def checkpointed(self) -> None:
+        """Look at the file anew, so that the next commit may begin the log at its start."""
+        with self._writing:
+            if not self._open:
+                self._end("COMMIT")
+
     def close(self) -> None:
         """Roll back what is open and release the file; doing it again does nothing."""
         with self._writing:
             self._open = False
             if self._beside is not None:
                 self._beside.connection.close()
+            if self._copying is not None:
+                self._copying.close()
             self._connection.close()
             if self._file_lock is not None:
                 self._file_lock.release()

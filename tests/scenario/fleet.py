@@ -73,7 +73,7 @@ class Region:
             source=self.source,
             settings=settings,
             rng=rng,
-            run_commit=asyncio.to_thread if syncs else None,
+            run_beside=asyncio.to_thread if syncs else None,
         )
         self.events: list[Event] = []
         self.engine.events.subscribe(self.events.append)

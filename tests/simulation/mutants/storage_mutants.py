@@ -161,9 +161,9 @@ def acknowledged_before_durable(patch: pytest.MonkeyPatch) -> None:
             return (lambda *late: None), result, None
         return done, result, error
 
-    async def late(self: Engine, run_commit: Any, *rest: Any) -> None:
+    async def late(self: Engine, run_beside: Any, *rest: Any) -> None:
         await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.15)
-        await commit_elsewhere(self, run_commit, *rest)
+        await commit_elsewhere(self, run_beside, *rest)
 
     commit_elsewhere = Engine._commit_elsewhere
     patch.setattr(Engine, "_run_job", at_once)

@@ -150,7 +150,7 @@ async def test_readers_see_the_last_commit_while_another_commit_waits_for_the_di
     gate, reached = asyncio.Event(), asyncio.Event()
     slow = False
 
-    async def run_commit(commit: Any) -> None:
+    async def run_beside(commit: Any) -> None:
         if slow:
             reached.set()
             await gate.wait()
@@ -162,7 +162,7 @@ async def test_readers_see_the_last_commit_while_another_commit_waits_for_the_di
         source=source,
         settings=RegionSettings(region=REGION),
         rng=rng,
-        run_commit=run_commit,
+        run_beside=run_beside,
     )
     rig = Rig.__new__(Rig)
     rig.engine, rig.store, rig.events = engine, store, []
