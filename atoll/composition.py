@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -33,7 +33,7 @@ from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.observability import Logs, Metrics
 from atoll.report import Addresses
-from atoll.samples import endpoint_samples, link_samples, region_samples, safety_samples, tear_samples
+from atoll.samples import endpoint_samples, kinesis_samples, link_samples, region_samples, safety_samples, tear_samples
 from atoll.tls import Tls
 from clock import ControlledClock, DriftBounds, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
@@ -51,6 +51,10 @@ from region.store.faulty import FaultyStore
 from region.store.sqlite import open_store
 from region.wire import Endpoint, EndpointSettings
 from replication import Assembly, Ports, ReplicationSettings, WebSocketTransport
+
+if TYPE_CHECKING:
+    from atoll.kinesis.delivery import Delivery
+    from region.engine import Engine
 
 DATABASE: Final = "region.sqlite"
 DEFECT_CHECK_S: Final = 0.1
@@ -96,9 +100,11 @@ class Region:
         engine, replication = assembly.engine, assembly.replication
         archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
         endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source, horizon=engine.horizon)
+        delivery = _delivery(config, engine)
         metrics = Metrics(
             (
                 lambda: region_samples(config, engine),
+                lambda: () if delivery is None else kinesis_samples(delivery.reports()),
                 lambda: link_samples(replication.links()),
                 lambda: tear_samples(replication.tears(), config.region),
                 lambda: endpoint_samples(endpoint.statistics),
@@ -107,6 +113,10 @@ class Region:
         )
         events.subscribe(metrics.listen)
         events.subscribe(self._notice)
+        if delivery is not None:
+            # Before the engine, which begins to trim the log.
+            delivery.start()
+            self._started.push_async_callback(delivery.stop)
         engine.start()
         archivist.start()
         self._started.push_async_callback(archivist.stop)
@@ -126,7 +136,10 @@ class Region:
             replication=_url("wss" if self._tls.peers else "ws", config.replication.host, replication_port),
         )
         await serving.start(
-            Parts(config, addresses, engine, replication, metrics, archivist, endpoint.statistics, lambda: self.state)
+            Parts(
+                *(config, addresses, engine, replication, metrics, archivist, delivery, endpoint.statistics),
+                lambda: self.state,
+            )
         )
         return addresses
 
@@ -231,6 +244,7 @@ def _region_settings(config: Config) -> RegionSettings:
         retention=RetentionSettings(**msgspec.structs.asdict(config.retention)),
         conflicts=ConflictSettings(**msgspec.structs.asdict(config.conflicts)),
         throttling=config.throttling,
+        delivers=bool(config.kinesis.endpoint),
         insights=InsightsSettings(**msgspec.structs.asdict(config.insights)),
     )
 
@@ -253,6 +267,19 @@ def _replication_settings(config: Config) -> ReplicationSettings:
         **msgspec.structs.asdict(config.replication),
         **msgspec.structs.asdict(config.repair),
     )
+
+
+def _delivery(config: Config, engine: Engine) -> Delivery | None:
+    """Return what delivers to Kinesis, if there is anything to deliver to."""
+    kinesis = config.kinesis
+    if not kinesis.endpoint:
+        return None
+    # Loaded where it is wanted: a start cannot spare the time.
+    from atoll.kinesis.client import Credentials, KinesisClient  # noqa: PLC0415
+    from atoll.kinesis.delivery import Delivery  # noqa: PLC0415
+
+    credentials = Credentials(kinesis.access_key_id, kinesis.secret_access_key)
+    return Delivery(engine, KinesisClient(kinesis.endpoint, config.region, credentials))
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from atoll.sections import (
     ClockConfig,
     ConflictsConfig,
     InsightsConfig,
+    KinesisConfig,
     LogConfig,
     Milliseconds,
     RegionName,
@@ -50,6 +51,7 @@ __all__ = [
     "Config",
     "ConflictsConfig",
     "InsightsConfig",
+    "KinesisConfig",
     "LogConfig",
     "RepairConfig",
     "ReplicationConfig",
@@ -67,8 +69,8 @@ __all__ = [
 ]
 
 PREFIX: Final = "ATOLL_"
-SECRETS: Final = "api.access_keys"
-"""The one setting whose values are never shown, not even in an error."""
+SECRETS: Final = ("api.access_keys", "kinesis.secret_access_key")
+"""The settings whose values are never shown, not even in an error."""
 SWITCH_WORDS: Final = {"on": True, "off": False}
 """How people write a switch too; TOML wants these in quotes."""
 
@@ -101,6 +103,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: ConflictsConfig = ConflictsConfig()
     archive: ArchiveConfig = ArchiveConfig()
     insights: InsightsConfig = InsightsConfig()
+    kinesis: KinesisConfig = KinesisConfig()
     log: LogConfig = LogConfig()
 
 
@@ -245,7 +248,7 @@ def _convert(setting: Setting, value: Any, where: str, *, strict: bool) -> Any:
     try:
         return msgspec.convert(value, setting.type, strict=strict)
     except msgspec.ValidationError as error:
-        shown = "not right" if setting.path == SECRETS else _shown(value)
+        shown = "not right" if setting.path in SECRETS else _shown(value)
         problem = f"{where[0].upper()}{where[1:]}" if where.startswith("the ") else where
         raise ConfigError(f"{problem} is {shown}.", f"Expected {setting.expected}.") from error
 

@@ -13,7 +13,7 @@ from typing import Any
 
 def families() -> dict[str, Any]:
     """Return all metrics by name, without samples yet: each with its help text and the names of its labels."""
-    found = (*_region_families(), *_repair_families(), *_link_families(), *_safety_families())
+    found = (*_region_families(), *_repair_families(), *_kinesis_families(), *_link_families(), *_safety_families())
     return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
 
 
@@ -82,6 +82,32 @@ def _repair_families() -> list[Any]:
         CounterMetricFamily("atoll_resynchronisations_total", "Links that could not go on, repaired by digest."),
         CounterMetricFamily(
             "atoll_digest_mismatches_total", "Keys that differed between replicas that had both applied everything."
+        ),
+    ]
+
+
+def _kinesis_families() -> list[Any]:
+    # Loaded at the first scrape: it costs a tenth of a second, and many regions are never scraped.
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
+
+    route = ["table", "stream"]
+    return [
+        GaugeMetricFamily(
+            "atoll_kinesis_oldest_unreplicated_seconds",
+            "Age of the oldest change that a stream does not have (AWS: AgeOfOldestUnreplicatedRecord).",
+            labels=route,
+        ),
+        CounterMetricFamily("atoll_kinesis_records_total", "Changes that have arrived in a stream.", labels=route),
+        CounterMetricFamily("atoll_kinesis_retries_total", "Times that a change was to be sent again.", labels=route),
+        CounterMetricFamily(
+            "atoll_kinesis_failed_records_total",
+            "Changes that a stream will never have, at most (AWS: FailedToReplicateRecordCount).",
+            labels=route,
+        ),
+        CounterMetricFamily(
+            "atoll_kinesis_units_total",
+            "Change data capture units of what has arrived (AWS: ConsumedChangeDataCaptureUnits).",
+            labels=route,
         ),
     ]
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from atoll.config import LogConfig
+from atoll.kinesis.events import KinesisDelivering, KinesisFailing, KinesisLost, KinesisRefused
 from atoll.metric_families import families
 from atoll.samples import Histogram, Labels, Samples
 from region import events as regional
@@ -38,6 +39,10 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     regional.ArchiveFinished: "info",
     regional.ArchiveFailed: "error",
     regional.StoreFailed: "error",
+    KinesisDelivering: "info",
+    KinesisFailing: "warning",
+    KinesisRefused: "error",
+    KinesisLost: "error",
     replicated.LinkStateChanged: "info",
     replicated.LinkFailed: "warning",
     replicated.Delivered: "debug",

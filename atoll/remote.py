@@ -30,6 +30,7 @@ from atoll.report import (
     ExposedWrites,
     ForceRequest,
     Health,
+    KinesisReport,
     PauseRequest,
     RpoReport,
     Status,
@@ -108,6 +109,10 @@ class AdminClient:
     def hot_keys(self, table: str, **parameters: str | int) -> HotKeysReport:
         """Return what Contributor Insights have counted; ``parameters`` are ``index``, ``minutes`` and ``limit``."""
         return self._get(f"/hot/{quote(table)}?{urlencode(parameters)}", HotKeysReport)
+
+    def kinesis(self) -> list[KinesisReport]:
+        """Return how far the delivery to each Kinesis stream is."""
+        return self._get("/kinesis", list[KinesisReport])
 
     def archive(self) -> list[ArchiveJob]:
         """Return the archive's jobs under way, and those that are remembered."""

@@ -274,3 +274,25 @@ class ArchiveJob(msgspec.Struct, kw_only=True):
     """How many there are, where that is known."""
     reason: str | None
     """Why it failed."""
+
+
+class KinesisReport(msgspec.Struct, kw_only=True):
+    """One Kinesis destination that is delivered to, of ``GET /kinesis``. Numbers count from the region's start."""
+
+    table: str
+    stream: str
+    """The stream's ARN."""
+    status: str
+    sequence: int
+    """Up to which sequence of the log everything has arrived."""
+    delivered: int
+    retried: int
+    """How often a change had to be sent again."""
+    lost: int
+    """Changes that will never arrive, at most: too large, or let go by the log."""
+    units: float
+    """Change data capture units."""
+    oldest_s: float | None
+    """How long ago this region saw the first change that has not arrived; ``None`` when all have."""
+    problem: str | None
+    """Why changes do not arrive at the moment."""

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from atoll import __version__
 from atoll.alarms import alarms
 from atoll.config import Config
-from atoll.report import ALARMS
+from atoll.report import ALARMS, KinesisReport
 from clock import wall_ms
 from region.engine import Engine
 from region.wire.endpoint import Endpoint
@@ -95,6 +95,17 @@ def link_samples(links: Iterable[LinkStatus]) -> Samples:
         yield "atoll_link_conflicts_total", ends, link.conflicts
         yield "atoll_link_connections_total", ends, link.connections
         yield "atoll_link_errors_total", ends, link.errors
+
+
+def kinesis_samples(reports: Iterable[KinesisReport]) -> Samples:
+    """Yield how far the delivery to each Kinesis stream is."""
+    for report in reports:
+        route = (report.table, report.stream)
+        yield "atoll_kinesis_oldest_unreplicated_seconds", route, report.oldest_s or 0.0
+        yield "atoll_kinesis_records_total", route, report.delivered
+        yield "atoll_kinesis_retries_total", route, report.retried
+        yield "atoll_kinesis_failed_records_total", route, report.lost
+        yield "atoll_kinesis_units_total", route, report.units
 
 
 def safety_samples(engine: Engine, replication: Replication, endpoint: Endpoint) -> Samples:

@@ -146,6 +146,15 @@ class InsightsConfig(msgspec.Struct, frozen=True, kw_only=True):
     minutes: Annotated[int, Meta(ge=1, description="a whole number of minutes, 1 or more")] = 180
 
 
+class KinesisConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where Kinesis streams are, that tables send their changes to, and who this region is to them."""
+
+    endpoint: Annotated[str, Meta(pattern=r"^$|^https?://", description="a URL such as http://127.0.0.1:4567")] = ""
+    """Empty: nothing is delivered."""
+    access_key_id: str = "atoll"
+    secret_access_key: str = "atoll"
+
+
 class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long the change log and tombstones are kept."""
 

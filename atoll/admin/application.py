@@ -17,6 +17,7 @@ from atoll.admin.feed import Feed
 from atoll.admin.following import Following
 from atoll.admin.hot import Hot
 from atoll.admin.inspector import Inspector
+from atoll.admin.kinesis import Kinesis
 from atoll.admin.overview import Overview
 from atoll.admin.parts import Parts
 from atoll.admin.safety import Safety
@@ -35,6 +36,7 @@ def application(parts: Parts) -> web.Application:
         Inspector(parts),
         Archive(parts),
         Hot(parts),
+        Kinesis(parts),
         Safety(parts),
         Comparing(parts),
         following,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from atoll.admin.answers import NotFoundError
 from atoll.config import Config
@@ -15,6 +15,9 @@ from region.model.table import Table
 from region.wire.statistics import EndpointStatistics
 from replication import Replication
 
+if TYPE_CHECKING:
+    from atoll.kinesis.delivery import Delivery
+
 
 class Parts(NamedTuple):
     """The parts of a running region, and what rooms ask of them alike."""
@@ -25,6 +28,8 @@ class Parts(NamedTuple):
     replication: Replication
     metrics: Metrics
     archivist: Archivist
+    delivery: Delivery | None
+    """What delivers to Kinesis, where that is configured."""
     statistics: EndpointStatistics
     state: Callable[[], str]
 

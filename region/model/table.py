@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from region.errors import ValidationError
-from region.model import keys, limits, settings, values
+from region.model import destination, keys, limits, settings, values
 from region.model.settings import Register
 from region.model.stream import Stream
 from region.model.values import INVALID, AttributeValue, Item
@@ -194,7 +194,8 @@ class Table:
         self.replicated = any(name.startswith(settings.REPLICA) for name in record.registers)
         """Whether this table is or ever was global: its deletions must leave tombstones."""
         stream = self.setting(settings.STREAM)
-        self.keeps_old_images = bool(stream) and stream["StreamViewType"] in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
+        viewed = bool(stream) and stream["StreamViewType"] in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES")
+        self.keeps_old_images = viewed or bool(destination.delivered(record.local.extra))
         self._schema = tuple((name, self.types[name]) for name in self.keys.names)
         self._index_keys = tuple(
             (name, self.types[name], index.name)

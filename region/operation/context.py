@@ -59,6 +59,8 @@ class RegionSettings(msgspec.Struct, frozen=True, kw_only=True):
     throttling: bool = False
     """Whether requests beyond the capacity of their tables are refused."""
     insights: InsightsSettings = InsightsSettings()
+    delivers: bool = False
+    """Whether what changes in a table goes out to its Kinesis destination."""
 
 
 class Fleet(Protocol):

@@ -1,14 +1,11 @@
 """Kinesis streaming destinations: Enable-, Disable-, Update- and DescribeKinesisStreamingDestination.
 
 What: which Kinesis stream a table sends its changes to, and in which state that is, as AWS reports it. It belongs to
-this region alone and never travels. Nothing is delivered yet: a well-formed ARN of a stream in this region becomes
-ACTIVE, whether or not there is such a stream.
+this region alone and never travels. Whether there is such a stream is found out by what delivers, which then settles
+the state (:func:`settle`); where the region delivers nowhere, a well-formed ARN of a stream in it becomes ACTIVE.
 
 Invariants: at most one destination of a table is on or on its way; those that are off or failed stay listed, each ARN
-once, the latest first.
-
-Shape in :attr:`LocalState.extra` under :data:`OWN`: ``[{StreamArn, Status, Doing, UntilMs, Precision?, Reason?}]``:
-``Doing`` is shown until ``UntilMs``, ``Status`` from then on.
+once, the latest first. The state's shape: :mod:`region.model.destination`.
 
 Source: AWS API reference, the four operations; developer guide, "Using Kinesis Data Streams to capture changes";
 messages as AWS sends them.
@@ -21,21 +18,23 @@ from typing import Any, Final
 
 from region.errors import ResourceNotFoundError, ValidationError
 from region.model.change import Response
+from region.model.destination import (
+    ACTIVE,
+    DISABLED,
+    DISABLING,
+    ENABLE_FAILED,
+    ENABLING,
+    MILLISECOND,
+    OWN,
+    UPDATING,
+)
 from region.model.table import CREATING, DELETING, Table
 from region.operation.context import Context
 from region.operation.table import records
 from region.operation.table.description import status_of
 from region.operation.table.tables import find
 
-OWN: Final = "kinesis"
-ENABLING: Final = "ENABLING"
-ACTIVE: Final = "ACTIVE"
-UPDATING: Final = "UPDATING"
-DISABLING: Final = "DISABLING"
-DISABLED: Final = "DISABLED"
-ENABLE_FAILED: Final = "ENABLE_FAILED"
 PRECISION: Final = "ApproximateCreationDateTimePrecision"
-MILLISECOND: Final = "MILLISECOND"
 ELSEWHERE: Final = (
     "The kinesis Arn used to enable kinesis replication belongs to a stream which is not in the current region"
 )
@@ -61,7 +60,7 @@ def enable_kinesis_streaming_destination(context: Context, request: Request) -> 
     """
     table = _table(context, request, _NOT_OFF)
     arn = request["StreamArn"]
-    known = _destinations(table)
+    known = listed(table)
     if any(_shown(context, it) not in (DISABLED, ENABLE_FAILED) for it in known):
         raise ValidationError(_NOT_OFF)
     configuration = request.get("EnableKinesisStreamingConfiguration") or {}
@@ -76,6 +75,8 @@ def enable_kinesis_streaming_destination(context: Context, request: Request) -> 
         destination["Reason"] = reason
     elif PRECISION in configuration:
         destination["Precision"] = configuration[PRECISION]
+    if reason is None and context.settings.delivers:
+        destination |= {"Status": ENABLING, "After": context.reader.log_head()}
     records.save_extra(context, table, OWN, [destination, *(it for it in known if it["StreamArn"] != arn)])
     return {**_answer(table, arn, ENABLING), "EnableKinesisStreamingConfiguration": configuration}
 
@@ -139,8 +140,18 @@ def describe_kinesis_streaming_destination(context: Context, request: Request) -
     table = find(context, request["TableName"])
     return {
         "TableName": table.name,
-        "KinesisDataStreamDestinations": [_describe(context, it) for it in _destinations(table)],
+        "KinesisDataStreamDestinations": [_describe(context, it) for it in listed(table)],
     }
+
+
+def settle(context: Context, table_uid: str, arn: str, after: int, reason: str | None) -> None:
+    """Make a destination that was enabled at sequence ``after`` ACTIVE, or ENABLE_FAILED for a reason."""
+    table = context.catalogue.by_uid.get(table_uid)
+    destination = _find(table, arn) if table is not None else None
+    if table is None or destination is None or destination["Status"] != ENABLING or destination.get("After") != after:
+        return
+    outcome = {"Status": ACTIVE} if reason is None else {"Status": ENABLE_FAILED, "Reason": reason}
+    _put(context, table, {**destination, **outcome})
 
 
 def _table(context: Context, request: Request, refusal: str) -> Table:
@@ -162,20 +173,24 @@ def _failure(context: Context, arn: str) -> str | None:
     return None if match[1] == context.settings.region else ELSEWHERE
 
 
-def _destinations(table: Table) -> list[Destination]:
+def listed(table: Table) -> list[Destination]:
+    """Return a table's destinations as they are kept."""
     destinations: list[Destination] = list(table.local.extra.get(OWN, ()))
     return destinations
 
 
 def _find(table: Table, arn: str) -> Destination | None:
-    return next((it for it in _destinations(table) if it["StreamArn"] == arn), None)
+    return next((it for it in listed(table) if it["StreamArn"] == arn), None)
 
 
 def _replace(context: Context, table: Table, destination: Destination) -> None:
     """Put a destination in a new state, by way of the one that it shows meanwhile."""
-    changed = {**destination, "UntilMs": records.until(context)}
-    arn = destination["StreamArn"]
-    records.save_extra(context, table, OWN, [changed if it["StreamArn"] == arn else it for it in _destinations(table)])
+    _put(context, table, {**destination, "UntilMs": records.until(context)})
+
+
+def _put(context: Context, table: Table, changed: Destination) -> None:
+    arn = changed["StreamArn"]
+    records.save_extra(context, table, OWN, [changed if it["StreamArn"] == arn else it for it in listed(table)])
 
 
 def _shown(context: Context, destination: Destination) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from atoll import child, observability
 from atoll.config import LogConfig
+from atoll.kinesis import events as delivered
 from atoll.observability import Logs, Metrics
 from atoll.samples import endpoint_samples, link_samples
 from region import events as regional
@@ -45,7 +46,7 @@ LINK = LinkStatus(
 def events() -> dict[str, type[Event]]:
     return {
         name: kind
-        for module in (regional, replicated)
+        for module in (regional, replicated, delivered)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
     }
