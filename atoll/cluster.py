@@ -38,6 +38,7 @@ from atoll.failure import CrashedError, RemedyError, StartError, UnknownRegionEr
 from atoll.global_tables import GlobalTables
 from atoll.remote import ADMIN_TIMEOUT_S, AdminClient, DynamoCaller
 from atoll.report import Status
+from atoll.triggering import Triggering
 from atoll.trust import SYSTEM, Trust
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ CERTIFICATES: Final = "certificates"
 _running: weakref.WeakSet[Cluster] = weakref.WeakSet()
 
 
-class Cluster(Experiments, GlobalTables):
+class Cluster(Experiments, GlobalTables, Triggering):
     """Regions as processes on this machine, and the links between them.
 
     Args:

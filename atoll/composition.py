@@ -33,11 +33,21 @@ from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.observability import Logs, Metrics
 from atoll.report import Addresses
-from atoll.samples import endpoint_samples, kinesis_samples, link_samples, region_samples, safety_samples, tear_samples
+from atoll.samples import (
+    endpoint_samples,
+    kinesis_samples,
+    link_samples,
+    region_samples,
+    safety_samples,
+    tear_samples,
+    trigger_samples,
+)
 from atoll.tls import Tls
+from atoll.triggers.registry import Triggers, functions_in
 from clock import ControlledClock, DriftBounds, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
 from region.checkpoint import RunBeside
+from region.engine import Engine
 from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
 from region.model.expiry import ExpirySettings
@@ -101,6 +111,7 @@ class Region:
         archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
         endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source, horizon=engine.horizon)
         delivery = _delivery(config, engine)
+        triggers = self._triggers(engine)
         metrics = Metrics(
             (
                 lambda: region_samples(config, engine),
@@ -109,6 +120,7 @@ class Region:
                 lambda: tear_samples(replication.tears(), config.region),
                 lambda: endpoint_samples(endpoint.statistics),
                 lambda: safety_samples(engine, replication, endpoint),
+                lambda: trigger_samples(triggers),
             )
         )
         events.subscribe(metrics.listen)
@@ -137,10 +149,12 @@ class Region:
         )
         await serving.start(
             Parts(
-                *(config, addresses, engine, replication, metrics, archivist, delivery, endpoint.statistics),
+                *(config, addresses, engine, replication, metrics, archivist, delivery, endpoint.statistics, triggers),
                 lambda: self.state,
             )
         )
+        triggers.start()
+        self._started.push_async_callback(triggers.stop)
         return addresses
 
     def _assemble(self, source: PhysicalClock, events: Events) -> Assembly:
@@ -166,6 +180,11 @@ class Region:
         self._assembly = assembly
         self._started.push_async_callback(assembly.engine.close)
         return assembly
+
+    def _triggers(self, engine: Engine) -> Triggers:
+        config = self.config
+        folder = None if config.durability == "memory" else Path(config.data) / "functions"
+        return Triggers(engine, config.triggers, config.functions, functions_in(folder))
 
     def _run_beside(self) -> RunBeside:
         """Return the way to run what waits for the disk beside the event loop, in one thread; reads go on meanwhile."""

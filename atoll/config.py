@@ -16,11 +16,12 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
-from atoll.failure import ConfigError
+from atoll.failure import ConfigError, UsageError
 from atoll.sections import (
     Account,
     AdminConfig,
@@ -39,9 +40,11 @@ from atoll.sections import (
     SessionConfig,
     StreamsConfig,
     Switch,
+    Texts,
     TlsConfig,
     TtlConfig,
 )
+from atoll.triggers.settings import TriggerSettings, check, kind_of
 
 __all__ = [
     "AdminConfig",
@@ -104,6 +107,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     archive: ArchiveConfig = ArchiveConfig()
     insights: InsightsConfig = InsightsConfig()
     kinesis: KinesisConfig = KinesisConfig()
+    functions: Texts = {}
+    """What triggers may call, by name: ``module:callable``, an HTTP URL or ``lambda://host:port/NAME``."""
+    triggers: Annotated[tuple[TriggerSettings, ...], Meta(description="a list of [[triggers]], see triggers.md")] = ()
     log: LogConfig = LogConfig()
 
 
@@ -250,7 +256,8 @@ def _convert(setting: Setting, value: Any, where: str, *, strict: bool) -> Any:
     except msgspec.ValidationError as error:
         shown = "not right" if setting.path in SECRETS else _shown(value)
         problem = f"{where[0].upper()}{where[1:]}" if where.startswith("the ") else where
-        raise ConfigError(f"{problem} is {shown}.", f"Expected {setting.expected}.") from error
+        expected = f"{setting.expected} ({error})" if isinstance(setting.default, tuple) else setting.expected
+        raise ConfigError(f"{problem} is {shown}.", f"Expected {expected}.") from error
 
 
 def _shown(value: Any) -> str:
@@ -293,6 +300,7 @@ def _check(config: Config) -> Config:
                 "Expected a WebSocket URL such as ws://127.0.0.1:8201.",
             )
     _check_tls(config)
+    _check_triggers(config)
     clock, replication = config.clock, config.replication
     ordered = (
         ("clock.drift_warn_ms", clock.drift_warn_ms, "clock.drift_park_ms", clock.drift_park_ms),
@@ -323,6 +331,23 @@ def _check_tls(config: Config) -> None:
             raise ConfigError(
                 f"replication.peers.{region} is {_shown(url)}, but tls.replication is on.",
                 "Write wss:// for ws://: no plain link is made then.",
+            )
+
+
+def _check_triggers(config: Config) -> None:
+    """Check the triggers of a configuration, each for itself and all by their names."""
+    names = [trigger.name for trigger in config.triggers]
+    for trigger in config.triggers:
+        try:
+            check(trigger)
+        except UsageError as error:
+            raise ConfigError(error.problem, error.remedy) from error
+        if names.count(trigger.name) > 1:
+            raise ConfigError(f"There are several triggers called {trigger.name}.", "Give each a name of its own.")
+        if kind_of(trigger.function) == "name" and trigger.function not in config.functions:
+            raise ConfigError(
+                f"The trigger {trigger.name} calls {trigger.function}, which [functions] does not have.",
+                "Name a function there, or write module:callable or a URL.",
             )
 
 

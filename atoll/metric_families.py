@@ -13,7 +13,10 @@ from typing import Any
 
 def families() -> dict[str, Any]:
     """Return all metrics by name, without samples yet: each with its help text and the names of its labels."""
-    found = (*_region_families(), *_repair_families(), *_kinesis_families(), *_link_families(), *_safety_families())
+    found = (
+        *(*_region_families(), *_repair_families(), *_kinesis_families(), *_link_families(), *_safety_families()),
+        *_trigger_families(),
+    )
     return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
 
 
@@ -178,4 +181,31 @@ def _safety_families() -> list[Any]:
         GaugeMetricFamily("atoll_clock_off_seconds", "How far the clock is ahead of most peers'; absent if unknown."),
         GaugeMetricFamily("atoll_fenced", "1 while writes are refused because of the clock."),
         GaugeMetricFamily("atoll_sessions_waiting", "Requests that wait for what their session token covers."),
+    ]
+
+
+def _trigger_families() -> list[Any]:
+    # Loaded at the first scrape: it costs a tenth of a second, and many regions are never scraped.
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
+
+    trigger = ["trigger"]
+    return [
+        GaugeMetricFamily("atoll_trigger_state", "1 for the state that a trigger is in.", labels=["trigger", "state"]),
+        GaugeMetricFamily(
+            "atoll_trigger_iterator_age_seconds",
+            "How long ago this region saw the oldest record that is not dealt with; 0 for none (AWS: IteratorAge).",
+            labels=trigger,
+        ),
+        CounterMetricFamily("atoll_trigger_batches_total", "Batches that the function has dealt with.", labels=trigger),
+        CounterMetricFamily(
+            "atoll_trigger_records_total", "Records in them (AWS: InvokedEventCount, of successes).", labels=trigger
+        ),
+        CounterMetricFamily(
+            "atoll_trigger_failures_total", "Calls that failed or could not be made (AWS: Errors).", labels=trigger
+        ),
+        CounterMetricFamily(
+            "atoll_trigger_given_up_total",
+            "Records given up (AWS: DroppedEventCount, OnFailureDestinationDeliveredEventCount).",
+            labels=trigger,
+        ),
     ]

@@ -25,6 +25,7 @@ from atoll.config import LogConfig
 from atoll.kinesis.events import KinesisDelivering, KinesisFailing, KinesisLost, KinesisRefused
 from atoll.metric_families import families
 from atoll.samples import Histogram, Labels, Samples
+from atoll.triggers import events as triggered
 from region import events as regional
 from region.events import Event
 from replication import events as replicated
@@ -65,6 +66,11 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     replicated.BootstrapFinished: "info",
     replicated.ClockOff: "error",
     replicated.ClockRight: "info",
+    triggered.TriggerStateChanged: "info",
+    triggered.TriggerHandedOver: "debug",
+    triggered.TriggerFailed: "warning",
+    triggered.TriggerGaveUp: "error",
+    triggered.TriggerFellBehind: "error",
 }
 """Every event, and the level at which it is logged."""
 

@@ -35,6 +35,8 @@ from atoll.report import (
     RpoReport,
     Status,
 )
+from atoll.triggers.report import TriggerChange, TriggerReport
+from atoll.triggers.settings import TriggerSettings
 from atoll.trust import SYSTEM, Trust, connect
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ T = TypeVar("T")
 ADMIN_TIMEOUT_S: Final = 10.0
 COMPARISON_TIMEOUT_S: Final = 600.0
 """A comparison reads what differs, which may be everything."""
+TRIGGER_TIMEOUT_S: Final = 910.0
+"""A trigger changes once its calls have ended, which may take as long as a function may."""
 
 
 class RequestError(RemedyError):
@@ -117,6 +121,26 @@ class AdminClient:
     def archive(self) -> list[ArchiveJob]:
         """Return the archive's jobs under way, and those that are remembered."""
         return self._get("/archive", list[ArchiveJob])
+
+    def triggers(self) -> list[TriggerReport]:
+        """Return the region's triggers, and how they do."""
+        return self._get("/triggers", list[TriggerReport])
+
+    def add_trigger(self, settings: TriggerSettings) -> TriggerReport:
+        """Add a trigger to the region."""
+        return self._trigger("POST", "/triggers", settings)
+
+    def pause_trigger(self, name: str, *, paused: bool) -> TriggerReport:
+        """Pause a trigger once its calls have ended, or let it go on."""
+        return self._trigger("POST", f"/triggers/{quote(name)}", TriggerChange(paused=paused))
+
+    def remove_trigger(self, name: str) -> TriggerReport:
+        """Remove a trigger once its calls have ended; return what it was."""
+        return self._trigger("DELETE", f"/triggers/{quote(name)}", None)
+
+    def _trigger(self, method: str, path: str, asked: TriggerSettings | TriggerChange | None) -> TriggerReport:
+        body = None if asked is None else msgspec.json.encode(asked)
+        return msgspec.json.decode(self._request(method, path, body, timeout_s=TRIGGER_TIMEOUT_S), type=TriggerReport)
 
     def compare(self, table: str, *, recount: bool = False) -> list[PeerComparison]:
         """Return the keys under which the region's replica of a table and those of its peers differ.

@@ -14,6 +14,7 @@ from atoll import __version__
 from atoll.alarms import alarms
 from atoll.config import Config
 from atoll.report import ALARMS, KinesisReport
+from atoll.triggers.registry import Triggers
 from clock import wall_ms
 from region.engine import Engine
 from region.wire.endpoint import Endpoint
@@ -137,3 +138,16 @@ def tear_samples(tears: Iterable[TearStatus], sink: str) -> Samples:
         yield "atoll_torn_transactions", ends, tear.open
         yield "atoll_torn_transactions_total", ends, tear.torn
         yield "atoll_torn_reads_total", ends, tear.reads
+
+
+def trigger_samples(triggers: Triggers) -> Samples:
+    """Yield what the triggers know of themselves at this moment."""
+    for trigger in triggers.all():
+        report = trigger.report()
+        name = (trigger.name,)
+        yield "atoll_trigger_state", (trigger.name, report.state), 1
+        yield "atoll_trigger_iterator_age_seconds", name, report.iterator_age_ms / 1000
+        yield "atoll_trigger_batches_total", name, report.batches
+        yield "atoll_trigger_records_total", name, report.records
+        yield "atoll_trigger_failures_total", name, report.failures
+        yield "atoll_trigger_given_up_total", name, report.given_up

@@ -22,6 +22,7 @@ from atoll.admin.overview import Overview
 from atoll.admin.parts import Parts
 from atoll.admin.safety import Safety
 from atoll.admin.steering import Steering
+from atoll.admin.triggering import Triggering
 
 
 def application(parts: Parts) -> web.Application:
@@ -39,6 +40,7 @@ def application(parts: Parts) -> web.Application:
         Kinesis(parts),
         Safety(parts),
         Comparing(parts),
+        Triggering(parts),
         following,
     ):
         made.add_routes(room.routes())

@@ -9,6 +9,7 @@ from atoll.admin.answers import NotFoundError
 from atoll.config import Config
 from atoll.observability import Metrics
 from atoll.report import Addresses
+from atoll.triggers.registry import Triggers
 from region.archive.archivist import Archivist
 from region.engine import Engine
 from region.model.table import Table
@@ -31,6 +32,7 @@ class Parts(NamedTuple):
     delivery: Delivery | None
     """What delivers to Kinesis, where that is configured."""
     statistics: EndpointStatistics
+    triggers: Triggers
     state: Callable[[], str]
 
     def peers(self) -> list[str]:

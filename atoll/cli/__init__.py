@@ -33,6 +33,7 @@ VERBS: Final = {
     "inspect": "Show one item in all regions side by side, now or at a moment, and its history.",
     "conflicts": "Show what was lost to concurrent writes, in all regions together.",
     "hot": "Show which keys of a table are used and throttled most.",
+    "trigger": "Call functions with what changes in a table: list, add, pause, resume and remove triggers.",
     "wait": "Wait until replicas are equal, or until a region has caught up with a session.",
     "rpo": "Show which acknowledged writes would be lost if a region died now.",
     "diff": "Name the keys under which the replicas of a table differ.",

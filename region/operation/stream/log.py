@@ -42,7 +42,22 @@ class LogTape:
     def read(
         self, shard: Shard, iterator: ShardIterator, now_ms: int, *, limit: int
     ) -> tuple[list[dict[str, Any]], ShardIterator]:
-        """Return up to ``limit`` records behind an iterator, and the iterator behind them.
+        """Return up to ``limit`` records behind an iterator as the API shows them, and the iterator behind them.
+
+        Raises:
+            TrimmedDataAccessError: what the iterator points to is past the retention.
+        """
+        records, following = self.changes(shard, iterator, now_ms, limit=limit)
+        return [self.show(record) for record in records], following
+
+    def show(self, record: LogRecord) -> dict[str, Any]:
+        """Return the API's ``Record`` of a change."""
+        return self._view.show(record)
+
+    def changes(
+        self, shard: Shard, iterator: ShardIterator, now_ms: int, *, limit: int
+    ) -> tuple[list[LogRecord], ShardIterator]:
+        """Return the same as the log has it.
 
         Raises:
             TrimmedDataAccessError: what the iterator points to is past the retention.
@@ -72,7 +87,7 @@ class LogTape:
         following = iterator._replace(
             after=max(reached, iterator.after), issued_ms=now_ms, from_horizon=from_horizon, from_ms=from_ms
         )
-        return [self._view.show(record) for record in records], following
+        return records, following
 
     def _untrimmed(
         self, shard: Shard, iterator: ShardIterator, records: list[LogRecord], now_ms: int

@@ -13,6 +13,7 @@ from atoll.config import LogConfig
 from atoll.kinesis import events as delivered
 from atoll.observability import Logs, Metrics
 from atoll.samples import endpoint_samples, link_samples
+from atoll.triggers import events as triggered
 from region import events as regional
 from region.events import Committed, Event, StoreFailed
 from region.wire.statistics import SUCCESS, EndpointStatistics
@@ -46,7 +47,7 @@ LINK = LinkStatus(
 def events() -> dict[str, type[Event]]:
     return {
         name: kind
-        for module in (regional, replicated, delivered)
+        for module in (regional, replicated, delivered, triggered)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
     }

@@ -1,0 +1,149 @@
+"""``atoll trigger``: functions that regions call with what changes in their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+
+from atoll.cli import options
+from atoll.failure import EXIT_FAILED, UnreachableError, UsageError
+from atoll.remote import AdminClient
+from atoll.triggers.report import TriggerReport
+from atoll.triggers.settings import TriggerSettings, check
+
+region_option = click.option("--region", "regions", multiple=True, help="In this region alone. May be given again.")
+
+
+@click.group("trigger")
+def command() -> None:
+    """Call functions with what changes in a table, as Lambda's event source mappings do."""
+
+
+@command.command("list")
+@region_option
+@options.cluster_option
+@options.json_option
+def show(regions: tuple[str, ...], cluster: str | None, as_json: bool) -> int:
+    """List the triggers of all regions. Exit code 1 if a region does not answer."""
+    reports: list[TriggerReport] = []
+    silent: list[str] = []
+    for region, client in options.chosen(options.find(cluster), regions).items():
+        try:
+            reports += client.triggers()
+        except UnreachableError as error:
+            silent.append(region)
+            click.echo(f"atoll: {region} is missing: {error.problem}", err=True)
+    if as_json:
+        click.echo(msgspec.json.encode({"triggers": reports, "unreachable": silent}).decode())
+    else:
+        _show(reports)
+    return EXIT_FAILED if silent else 0
+
+
+@command.command("add")
+@click.argument("table")
+@click.argument("function")
+@click.option("--name", help="What the trigger is called. Default: the table's name.")
+@click.option("--set", "pairs", multiple=True, metavar="SETTING=VALUE", help="A setting, such as batch_size=10.")
+@click.option("--filter", "filters", multiple=True, metavar="JSON", help="A filter pattern. Up to five may be given.")
+@region_option
+@options.cluster_option
+@options.json_option
+def add(
+    table: str,
+    function: str,
+    name: str | None,
+    pairs: tuple[str, ...],
+    filters: tuple[str, ...],
+    regions: tuple[str, ...],
+    cluster: str | None,
+    as_json: bool,
+) -> None:
+    """Let regions call FUNCTION with what changes in TABLE.
+
+    \b
+    FUNCTION is one of
+      module:callable          a Python function, found from where the regions were started
+      FILE.py:callable         the same, by its file
+      http://…                 an endpoint that takes events
+      lambda://HOST:PORT/NAME  an endpoint with Lambda's Invoke, such as SAM local or the runtime interface emulator
+      NAME                     one of [functions] in the configuration
+
+    The settings are those of [[triggers]] in a configuration.
+    """
+    given = dict(pair.partition("=")[::2] for pair in pairs)
+    try:
+        settings = msgspec.convert(
+            {"name": name or table, "table": table, "function": function, "filters": list(filters), **given},
+            TriggerSettings,
+            strict=False,
+        )
+    except msgspec.ValidationError as error:
+        raise UsageError(f"A setting is wrong: {error}.", "See docs/reference/triggers.md.") from error
+    check(settings)
+    _each(cluster, regions, lambda client: client.add_trigger(settings), as_json=as_json)
+
+
+@command.command("pause")
+@click.argument("name")
+@region_option
+@options.cluster_option
+@options.json_option
+def pause(name: str, regions: tuple[str, ...], cluster: str | None, as_json: bool) -> None:
+    """Pause a trigger, once its calls have ended. Where it stands is kept."""
+    _each(cluster, regions, lambda client: client.pause_trigger(name, paused=True), as_json=as_json)
+
+
+@command.command("resume")
+@click.argument("name")
+@region_option
+@options.cluster_option
+@options.json_option
+def resume(name: str, regions: tuple[str, ...], cluster: str | None, as_json: bool) -> None:
+    """Let a trigger go on from where it stands."""
+    _each(cluster, regions, lambda client: client.pause_trigger(name, paused=False), as_json=as_json)
+
+
+@command.command("remove")
+@click.argument("name")
+@region_option
+@options.cluster_option
+@options.json_option
+def remove(name: str, regions: tuple[str, ...], cluster: str | None, as_json: bool) -> None:
+    """Remove a trigger, once its calls have ended, and forget how far it had come."""
+    _each(cluster, regions, lambda client: client.remove_trigger(name), as_json=as_json)
+
+
+def _each(
+    cluster: str | None, regions: tuple[str, ...], do: Callable[[AdminClient], TriggerReport], *, as_json: bool
+) -> None:
+    reports = [do(client) for client in options.chosen(options.find(cluster), regions).values()]
+    if as_json:
+        click.echo(msgspec.json.encode({"triggers": reports}).decode())
+    else:
+        _show(reports)
+
+
+def _show(reports: list[TriggerReport]) -> None:
+    if not reports:
+        click.echo("No triggers.")
+        return
+    numbers = ("behind", "age", "records", "failures", "given up")
+    table = options.columns(
+        "region", "trigger", "table", "function", "state", "last result", *numbers, right=numbers, wrapped=("function",)
+    )
+    for report in reports:
+        table.add_row(*_row(report))
+    options.console().print(table)
+
+
+def _row(report: TriggerReport) -> tuple[Any, ...]:
+    settings = report.settings
+    age = f"{report.iterator_age_ms / 1000:.1f} s" if report.iterator_age_ms else "-"
+    return (
+        *(report.region, settings.name, settings.table, settings.function, report.state, report.last_result),
+        *(f"{report.behind:,}", age, f"{report.records:,}", f"{report.failures:,}", f"{report.given_up:,}"),
+    )

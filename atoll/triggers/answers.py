@@ -1,0 +1,51 @@
+"""What a function's answer says about its batch: all done, or from which record on it has to be tried again. Pure.
+
+Source: AWS Lambda developer guide, "Configuring partial batch response with DynamoDB and Lambda": an answer without
+failures, or without an answer, is a complete success; an item identifier that is empty, null or under a wrong name
+makes it a complete failure; of several, the lowest sequence number is the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from atoll.triggers.batch import Done, Failed, Outcome, Record
+
+MALFORMED = "MalformedResponse"
+REPORTED = "BatchItemFailures"
+
+
+def read(payload: bytes, records: Sequence[Record], *, partial: bool) -> Outcome:
+    """Return the outcome that the payload of a successful invocation stands for.
+
+    ``partial``: whether the trigger has ``ReportBatchItemFailures``; without it the payload means nothing.
+    """
+    if not partial:
+        return Done()
+    try:
+        answer: Any = json.loads(payload) if payload.strip() else None
+    except ValueError:
+        return Failed(error=MALFORMED)
+    if answer is None or answer == "":
+        return Done()
+    if not isinstance(answer, dict):
+        return Failed(error=MALFORMED)
+    failures = answer.get("batchItemFailures")
+    if failures is None or failures == []:
+        return Done()
+    if not isinstance(failures, list):
+        return Failed(error=MALFORMED)
+    known = {record.sequence for record in records}
+    named = [_sequence(failure) for failure in failures]
+    sequences = [each for each in named if each in known]
+    if len(sequences) < len(named):
+        return Failed(error=MALFORMED)
+    return Failed(first=min(sequences), error=REPORTED)
+
+
+def _sequence(failure: Any) -> int:
+    """Return the sequence number that a failure names, -1 for none."""
+    identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
+    return int(identifier) if isinstance(identifier, str) and identifier.isdecimal() else -1

@@ -1,0 +1,48 @@
+"""What is asked and told of triggers at a region's admin address, as types for both sides."""
+
+from __future__ import annotations
+
+import msgspec
+
+from atoll.triggers.settings import TriggerSettings
+
+
+class TriggerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A trigger as its region keeps it. ``configured``: the region's configuration has it, and its settings."""
+
+    uuid: str
+    settings: TriggerSettings
+    created_ms: int
+    modified_ms: int
+    configured: bool = False
+    paused: bool = False
+
+
+class TriggerReport(msgspec.Struct, kw_only=True):
+    """One trigger of a region, and how it does."""
+
+    region: str
+    uuid: str
+    settings: TriggerSettings
+    configured: bool
+    state: str
+    """Lambda's word: ``Creating``, ``Enabled``, ``Disabling``, ``Disabled``, ``Updating`` or ``Deleting``."""
+    last_result: str
+    """Lambda's ``LastProcessingResult``."""
+    modified_ms: int
+    iterator_age_ms: int
+    """How long ago this region saw the oldest record that the function has not dealt with; 0 for none."""
+    behind: int
+    """How many positions of the log lie between it and the end; most may be of other tables."""
+    batches: int
+    records: int
+    """What the function has dealt with since the region started."""
+    failures: int
+    given_up: int
+    """Failed calls and records given up since then."""
+
+
+class TriggerChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """``POST /triggers/NAME``: what to do with a trigger."""
+
+    paused: bool
