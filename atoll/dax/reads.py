@@ -1,0 +1,302 @@
+"""Reads: from the caches where that is allowed, from the region otherwise.
+
+What: eventually consistent GetItem and BatchGetItem use the item cache, where an item is held whole and projected when it
+is asked for. Eventually consistent Query and Scan use the query cache, by their parameters as they came. Strongly
+consistent reads and TransactGetItems go to the region and leave nothing behind.
+
+Invariant: the two caches know nothing of each other: no query answers a get, and no write changes a query's result.
+
+Source: AWS developer guide, "DAX and DynamoDB consistency models".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from atoll.dax import frames, requests, responses, shared
+from atoll.dax.cache import Lease
+from atoll.dax.expressions import Path, Writer
+from atoll.dax.frames import MalformedError
+from atoll.dax.item_keys import KeySchema
+from atoll.dax.responses import OK
+from atoll.dax.shared import Shared, binary, name
+from region.errors import ValidationError
+from region.model.values import Item
+
+BATCH_KEYS_MAX = 100
+_PLAIN_OPTIONS_BYTES = 64
+
+
+@lru_cache(256)
+def _remembered(encoded: bytes) -> dict[int, Any]:
+    return requests.options(encoded)
+
+
+def _options(encoded: bytes) -> dict[int, Any]:
+    """Return optional parameters, which are not to be changed; short ones are mostly those of the request before."""
+    return _remembered(encoded) if len(encoded) <= _PLAIN_OPTIONS_BYTES else requests.options(encoded)
+
+
+class Reads:
+    """The four reads, and the one of a transaction."""
+
+    def __init__(self, parts: Shared) -> None:
+        self._parts = parts
+        self._items = parts.items
+        self._queries = parts.queries
+        self._schema = parts.upstream.schema
+
+    # From the caches, without waiting
+
+    def held_item(self, arguments: list[bytes]) -> bytes | None:
+        """Return the answer to a GetItem that the item cache has, ``None`` where it has to be fetched."""
+        table = name(arguments[0])
+        schema = self._schema(table)
+        given = _options(arguments[2])
+        if schema is None or given.get(requests.CONSISTENT):
+            return None
+        entry = self._items.get(table, schema.canonical(binary(arguments[1])))
+        if entry is None:
+            return None
+        return self._item(table, schema, arguments[1], entry.value, given, None)
+
+    def held_result(self, arguments: list[bytes]) -> bytes | None:
+        """Return the answer to a Query or Scan that the query cache has; one that is consistent it never has."""
+        entry = self._queries.get(name(arguments[0]), _parameters(arguments))
+        return None if entry is None else entry.value
+
+    # From the region
+
+    async def get(self, arguments: list[bytes]) -> bytes:
+        """GetItem."""
+        table, given = name(arguments[0]), _options(arguments[2])
+        schema = await self._parts.schema(table)
+        shared.projection(given.get(requests.PROJECTION))
+        key = schema.canonical(binary(arguments[1]))
+        body: dict[str, Any] = {"TableName": table, "Key": schema.unpack(key), **requests.parameters(given, Writer())}
+        lease = None if given.get(requests.CONSISTENT) else self._items.lease(table, key)
+        answer = await self._fetch("GetItem", body, lease)
+        packed = self._packed(answer.get("Item"), schema)
+        if lease is not None:
+            self._items.settle(lease, packed)
+        return self._item(table, schema, arguments[1], packed, given, answer.get("ConsumedCapacity"))
+
+    async def find(self, operation: str, arguments: list[bytes]) -> bytes:
+        """Query or Scan."""
+        table, given = name(arguments[0]), requests.options(arguments[-1])
+        schema = await self._parts.schema(table)
+        writer = Writer()
+        body: dict[str, Any] = {"TableName": table, **requests.parameters(given, writer)}
+        if operation == "Query" and (condition := frames.decode(arguments[1])) is not None:
+            body["KeyConditionExpression"] = writer.condition(condition)
+        wanted = shared.projection(given.get(requests.PROJECTION))
+        if wanted is not None:
+            shared.projected(body, wanted, writer)
+        index = "IndexName" in body
+        if requests.START_KEY in given:
+            body["ExclusiveStartKey"] = responses.start_key(given[requests.START_KEY], schema, index=index)
+        shared.placeholders(body, writer)
+        lease = None if body.get("ConsistentRead") else self._queries.lease(table, _parameters(arguments))
+        answer = await self._fetch(operation, body, lease)
+        members = self._result(answer, schema, wanted, index=index)
+        if lease is not None:
+            free = responses.nothing_consumed(table, body.get("ReturnConsumedCapacity", "NONE"))
+            self._queries.settle(lease, OK + responses.mapping(_with_capacity(members, free)))
+        return OK + responses.mapping(_with_capacity(members, answer.get("ConsumedCapacity")))
+
+    async def get_batch(self, arguments: list[bytes]) -> bytes:
+        """BatchGetItem: every item by itself from the cache, the others in one request."""
+        asked = shared.mapped(arguments[0])
+        if sum(len(each[2]) for each in asked.values() if len(each) == 3) > BATCH_KEYS_MAX:
+            raise ValidationError("Too many items requested for the BatchGetItem call")
+        tables = [_Batch(self._parts, table, await self._parts.schema(table), each) for table, each in asked.items()]
+        body = {each.table: wanted for each in tables if (wanted := each.wanted()) is not None}
+        request = {"RequestItems": body, **requests.parameters(_options(arguments[1]), Writer())}
+        answer: dict[str, Any] = {}
+        if body:
+            try:
+                answer = await self._parts.upstream.call("BatchGetItem", request)
+            except BaseException:
+                for each in tables:
+                    each.release()
+                raise
+        found, left = answer.get("Responses", {}), answer.get("UnprocessedKeys", {})
+        for each in tables:
+            each.take(found.get(each.table, []), left.get(each.table, {}).get("Keys", []))
+        unprocessed = {each.table: each.unprocessed() for each in tables if each.left}
+        return (
+            OK
+            + responses.array(
+                (
+                    responses.by_table({each.table: each.answered() for each in tables}),
+                    responses.by_table(unprocessed),
+                )
+            )
+            + responses.capacities(answer.get("ConsumedCapacity", ()))
+        )
+
+    async def get_transaction(self, arguments: list[bytes]) -> bytes:
+        """TransactGetItems: from the region, and nothing is kept."""
+        tables = [requests.text(each) for each in shared.listed(arguments[0])]
+        keys = shared.listed(arguments[1])
+        projections = frames.decode(arguments[2]) or [None] * len(tables)
+        if not isinstance(projections, list) or not len(tables) == len(keys) == len(projections):
+            raise MalformedError("a transaction whose lists are not of one length")
+        wanted = [shared.projection(each) for each in projections]
+        schemas = [await self._parts.schema(table) for table in tables]
+        gets = [
+            {"Get": {"TableName": table, "Key": schema.unpack(_bytes(key))}}
+            for table, schema, key in zip(tables, schemas, keys, strict=True)
+        ]
+        request = {"TransactItems": gets, **requests.parameters(_options(arguments[3]), Writer())}
+        answer = await self._parts.upstream.call("TransactGetItems", request)
+        items = []
+        for found, schema, paths in zip(answer["Responses"], schemas, wanted, strict=True):
+            item = found.get("Item")
+            if item is None:
+                items.append(responses.NULL)
+            elif paths is not None:
+                items.append(responses.projected(item, paths))
+            else:
+                items.append(frames.encode(self._parts.lists.pack(item, schema.names)))
+        consumed = responses.transacted(answer.get("ConsumedCapacity", ()))
+        return OK + responses.array((responses.array(items), consumed))
+
+    # Inside
+
+    async def _fetch(self, operation: str, body: Mapping[str, Any], lease: Lease | None) -> dict[str, Any]:
+        try:
+            return await self._parts.upstream.call(operation, body)
+        except BaseException:
+            if lease is not None:
+                (self._items if operation == "GetItem" else self._queries).release(lease)
+            raise
+
+    def _packed(self, item: Item | None, schema: KeySchema) -> bytes | None:
+        return None if item is None else self._parts.lists.pack(item, schema.names)
+
+    def _item(
+        self,
+        table: str,
+        schema: KeySchema,
+        key: bytes,
+        packed: bytes | None,
+        given: Mapping[int, Any],
+        consumed: Mapping[str, Any] | None,
+    ) -> bytes:
+        """Write the answer to a GetItem of an item that is held, or was just fetched."""
+        members: dict[int, bytes] = {}
+        if packed is not None:
+            wanted = shared.projection(given.get(requests.PROJECTION))
+            if wanted is None:
+                members[responses.ITEM] = frames.encode(packed)
+            else:
+                item = {**schema.unpack(binary(key)), **self._parts.lists.unpack(packed)}
+                members[responses.ITEM] = responses.projected(item, wanted)
+        if given.get(requests.CAPACITY):
+            wish = requests.parameters(given, Writer()).get("ReturnConsumedCapacity", "NONE")
+            members = _with_capacity(members, consumed or responses.nothing_consumed(table, wish))
+        return OK + responses.mapping(members)
+
+    def _result(
+        self, answer: Mapping[str, Any], schema: KeySchema, wanted: list[Path] | None, *, index: bool
+    ) -> dict[int, bytes]:
+        members = {
+            responses.COUNT: frames.encode(answer["Count"]),
+            responses.SCANNED: frames.encode(answer["ScannedCount"]),
+        }
+        if "Items" in answer:
+            lists = self._parts.lists
+            members[responses.ITEMS] = responses.array(
+                responses.result(item, schema, lists, wanted) for item in answer["Items"]
+            )
+        if "LastEvaluatedKey" in answer:
+            members[responses.LAST_KEY] = responses.last_key(answer["LastEvaluatedKey"], schema, index=index)
+        return members
+
+
+class _Batch:
+    """The part of a BatchGetItem that is of one table."""
+
+    def __init__(self, parts: Shared, table: str, schema: KeySchema, asked: list[Any]) -> None:
+        if len(asked) != 3 or not isinstance(asked[2], list):
+            raise MalformedError("a table of a batch without its keys")
+        self.table = table
+        self.left: list[bytes] = []
+        self._parts = parts
+        self._schema = schema
+        self._consistent = bool(asked[0])
+        self._paths = shared.projection(asked[1])
+        keys = [schema.canonical(_bytes(key)) for key in asked[2]]
+        if len(set(keys)) != len(keys):
+            raise ValidationError("Provided list of item keys contains duplicates")
+        self._found: dict[bytes, bytes | None] = {}
+        self._missing: dict[bytes, Lease | None] = {}
+        for key in keys:
+            entry = None if self._consistent else parts.items.get(table, key)
+            if entry is not None:
+                self._found[key] = entry.value
+            else:
+                self._missing[key] = None
+
+    def wanted(self) -> dict[str, Any] | None:
+        """Return what is to be fetched, ``None`` for nothing; it is under lease from here on."""
+        if not self._missing:
+            return None
+        if not self._consistent:
+            for key in self._missing:
+                self._missing[key] = self._parts.items.lease(self.table, key)
+        return {"Keys": [self._schema.unpack(key) for key in self._missing], "ConsistentRead": self._consistent}
+
+    def release(self) -> None:
+        """Give up: the request has failed."""
+        for lease in self._missing.values():
+            if lease is not None:
+                self._parts.items.release(lease)
+
+    def take(self, items: list[Item], left: list[Item]) -> None:
+        """Take what was fetched, and what the region has left for another request."""
+        found = {self._schema.pack(item): self._parts.lists.pack(item, self._schema.names) for item in items}
+        self.left = [self._schema.pack(key) for key in left]
+        for key, lease in self._missing.items():
+            if key in self.left:
+                if lease is not None:
+                    self._parts.items.release(lease)
+                continue
+            self._found[key] = found.get(key)
+            if lease is not None:
+                self._parts.items.settle(lease, found.get(key))
+
+    def unprocessed(self) -> bytes:
+        """Write the keys that are left."""
+        return frames.encode(self.left)
+
+    def answered(self) -> bytes:
+        """Write the items that were found."""
+        parts: list[bytes] = []
+        for key, packed in self._found.items():
+            if packed is None:
+                continue
+            if self._paths is None:
+                parts += (frames.encode(key), frames.encode(packed))
+            else:
+                item = {**self._schema.unpack(key), **self._parts.lists.unpack(packed)}
+                parts.append(responses.projected(item, self._paths))
+        return responses.array(parts)
+
+
+def _parameters(arguments: list[bytes]) -> bytes:
+    """Return what a result is held under: all parameters, as they came."""
+    return b"".join(arguments[1:]) if len(arguments) > 2 else b"\x00" + arguments[1]
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise MalformedError("a key that is no byte string")
+    return value
+
+
+def _with_capacity(members: dict[int, bytes], consumed: Mapping[str, Any] | None) -> dict[int, bytes]:
+    return members if consumed is None else {**members, responses.CAPACITY: responses.capacity(consumed)}
