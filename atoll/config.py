@@ -27,6 +27,7 @@ from atoll.sections import (
     AdminConfig,
     ApiConfig,
     ArchiveConfig,
+    CacheConfig,
     ClockConfig,
     ConflictsConfig,
     InsightsConfig,
@@ -50,6 +51,7 @@ __all__ = [
     "AdminConfig",
     "ApiConfig",
     "ArchiveConfig",
+    "CacheConfig",
     "ClockConfig",
     "Config",
     "ConflictsConfig",
@@ -105,6 +107,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     repair: RepairConfig = RepairConfig()
     conflicts: ConflictsConfig = ConflictsConfig()
     archive: ArchiveConfig = ArchiveConfig()
+    cache: CacheConfig = CacheConfig()
     insights: InsightsConfig = InsightsConfig()
     kinesis: KinesisConfig = KinesisConfig()
     functions: Texts = {}

@@ -154,16 +154,45 @@ def _json(value: Any, **_: Any) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode()
 
 
-class Metrics:
-    """Counts a region's events, and writes all of its metrics.
+class Exposition:
+    """Writes metrics: ``known`` are the families there are, ``sources`` are asked at every scrape for their samples."""
 
-    ``sources`` are asked at every scrape for what the region's parts know: a function each that yields :data:`Samples`.
-    """
-
-    def __init__(self, sources: Iterable[Callable[[], Samples]] = ()) -> None:
+    def __init__(self, known: Callable[[], dict[str, Any]], sources: Iterable[Callable[[], Samples]]) -> None:
+        self._known = known
         self._sources = list(sources)
         self._counts: Counter[tuple[str, Labels]] = Counter()
         self._registry: Any = None
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format, those of the process (``process_*``) included."""
+        import prometheus_client  # noqa: PLC0415  It costs 0.1 s, and many regions are never scraped.
+
+        if self._registry is None:
+            self._registry = prometheus_client.CollectorRegistry(auto_describe=False)
+            prometheus_client.ProcessCollector(registry=self._registry)
+            self._registry.register(self)
+        return prometheus_client.generate_latest(self._registry)
+
+    def collect(self) -> Iterable[Any]:
+        """Yield the metric families of this moment, as prometheus-client asks of a collector."""
+        all_families = self._known()
+        for (name, labels), count in self._counts.items():
+            all_families[name].add_metric(labels, count)
+        for source in self._sources:
+            for name, labels, value in source():
+                all_families[name].add_metric(labels, *(value if isinstance(value, Histogram) else (value,)))
+        yield from all_families.values()
+
+    def describe(self) -> Iterable[Any]:
+        """Describe nothing ahead, so that registering does not ask the sources."""
+        return ()
+
+
+class Metrics(Exposition):
+    """Counts a region's events, and writes all of its metrics; ``sources`` yield what the region's parts know."""
+
+    def __init__(self, sources: Iterable[Callable[[], Samples]] = ()) -> None:
+        super().__init__(families, sources)
         for name in (
             "atoll_commits_total",
             "atoll_committed_changes_total",
@@ -191,27 +220,3 @@ class Metrics:
             self._counts["atoll_conflicts_total", (event.table,)] += 1
             if event.double_grant:
                 self._counts["atoll_double_grants_total", (event.table,)] += 1
-
-    def text(self) -> bytes:
-        """Return all metrics in Prometheus's text format, those of the process (``process_*``) included."""
-        import prometheus_client  # noqa: PLC0415  It costs 0.1 s, and many regions are never scraped.
-
-        if self._registry is None:
-            self._registry = prometheus_client.CollectorRegistry(auto_describe=False)
-            prometheus_client.ProcessCollector(registry=self._registry)
-            self._registry.register(self)
-        return prometheus_client.generate_latest(self._registry)
-
-    def collect(self) -> Iterable[Any]:
-        """Yield the metric families of this moment, as prometheus-client asks of a collector."""
-        all_families = families()
-        for (name, labels), count in self._counts.items():
-            all_families[name].add_metric(labels, count)
-        for source in self._sources:
-            for name, labels, value in source():
-                all_families[name].add_metric(labels, *(value if isinstance(value, Histogram) else (value,)))
-        yield from all_families.values()
-
-    def describe(self) -> Iterable[Any]:
-        """Describe nothing ahead, so that registering does not ask the sources."""
-        return ()

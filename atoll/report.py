@@ -31,6 +31,18 @@ class Health(msgspec.Struct, kw_only=True):
     pid: int
 
 
+class ChangedKeys(msgspec.Struct, kw_only=True):
+    """``GET /changes``: the keys that records of the change log are of, by table, each once."""
+
+    epoch: str
+    """The random identity of the database file: sequences are those of one."""
+    next: int
+    """After which sequence to ask next."""
+    reset: bool
+    """Anything may have changed: tables did, or the log does not say."""
+    keys: dict[str, list[dict[str, dict[str, str]]]]
+
+
 class Addresses(msgspec.Struct, kw_only=True):
     """Where a region listens, as URLs."""
 

@@ -139,6 +139,23 @@ class ArchiveConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where the object store answers; empty: where AWS's does."""
 
 
+class CacheConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How ``atoll dax`` caches what is read of this region. The region itself has no cache, and reads none of this."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8111
+    admin_port: Port = 8112
+    item_ttl_ms: Milliseconds = 5 * 60 * 1000
+    query_ttl_ms: Milliseconds = 5 * 60 * 1000
+    item_bytes: PositiveBytes = 128 << 20
+    query_bytes: PositiveBytes = 64 << 20
+    invalidate: Switch = False
+    """Whether what changes in the region, by whoever, is dropped at once. DAX has no such switch."""
+    certificate: str = ""
+    """A file of certificates; with it and its key, clients come by ``daxs://``."""
+    key: str = ""
+
+
 class InsightsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How much Contributor Insights keeps of each of its rules, while they are on."""
 

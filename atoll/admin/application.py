@@ -10,6 +10,7 @@ from aiohttp import web
 from atoll.admin import game_days
 from atoll.admin.answers import errors
 from atoll.admin.archive import Archive
+from atoll.admin.changes import Changes
 from atoll.admin.chaos import Chaos
 from atoll.admin.comparing import Comparing
 from atoll.admin.contents import Contents
@@ -39,6 +40,7 @@ def application(parts: Parts) -> web.Application:
         Hot(parts),
         Kinesis(parts),
         Safety(parts),
+        Changes(parts),
         Comparing(parts),
         Triggering(parts),
         following,

@@ -42,6 +42,7 @@ VERBS: Final = {
     "pause": "Pause replication of a region, of a link, or of a table there.",
     "certificates": "Make an authority and certificates for regions and clients.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",
+    "dax": "Serve a cache of a region to DAX's clients.",
     "sim": "Simulate fleets under faults, by seed, and judge every run by all invariants.",
     "resume": "End pauses; what waited is delivered.",
     "workload": "Use a running cluster as applications do, at a rate of your choosing.",

@@ -106,8 +106,8 @@ class Cache:
         if not writing:
             self.counters.misses += 1
         else:
-            # Of two writes under way it is not known here which comes last. What a read finds meanwhile may be of before
-            # or after a write, whose end puts it right.
+            # Of two writes under way it is not known here which comes last. What a read finds meanwhile may be of
+            # before or after a write, whose end puts it right.
             lease.holds = not any(other.writing for other in others)
             for other in others:
                 other.holds = False
@@ -125,7 +125,7 @@ class Cache:
             self._discard(lease.place)
 
     def release(self, lease: Lease, *, changed: bool = False) -> None:
-        """End a lease without a value; with ``changed`` the key may have got another one, and what is held is dropped."""
+        """End a lease without a value; with ``changed`` the key may have got another, and what is held is dropped."""
         self._end(lease)
         if changed:
             self._void(lease.place)

@@ -10,9 +10,7 @@ this connection. A write that is under way when its client leaves is brought to 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-from collections.abc import Callable
 from typing import Any, Final
 
 from atoll.dax import errors, frames, requests
@@ -26,17 +24,15 @@ from region.errors import DynamoError, MissingAuthenticationTokenError
 READ_AHEAD_BYTES: Final = 1 << 20
 LEADER: Final = 1
 ZONE: Final = "local"
-_log = logging.getLogger("atoll.dax")
 
 
 class Connection(asyncio.Protocol):
-    """``open`` is the set of connections that it enters and leaves."""
+    """``open_`` is the set of connections that it enters and leaves."""
 
-    def __init__(self, accelerator: Accelerator, authority: Authority, open_: set[Connection], port: int) -> None:
+    def __init__(self, accelerator: Accelerator, authority: Authority, open_: set[Connection]) -> None:
         self._accelerator = accelerator
         self._authority = authority
         self._open = open_
-        self._port = port
         self._stream = Stream()
         self._refused: DynamoError | None = None
         if not authority.open:
@@ -115,7 +111,8 @@ class Connection(asyncio.Protocol):
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
-            _log.error("A request ended with a defect", exc_info=error)
+            told = {"message": "A request ended with a defect", "exception": error, "protocol": self}
+            asyncio.get_running_loop().call_exception_handler(told)
             self._transport.close()
             return
         if not self._transport.is_closing():
@@ -127,13 +124,10 @@ class Connection(asyncio.Protocol):
         host, port = self._transport.get_extra_info("sockname")[:2]
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         address = socket.inet_pton(family, host.partition("%")[0])
-        return {0: 0, 1: host, 2: address, 3: self._port or port, 4: LEADER, 5: ZONE, 6: 0}
+        return {0: 0, 1: host, 2: address, 3: port, 4: LEADER, 5: ZONE, 6: 0}
 
 
 def _last_words(error: Exception) -> errors.RegionError:
     if isinstance(error, UnknownMethodError):
         return errors.RegionError("ValidationException", str(error), 400, None, {})
     return errors.of(error)
-
-
-Factory = Callable[[], Connection]

@@ -1,8 +1,8 @@
 """Errors as DAX sends them: a path of numbers, a message, and AWS's name of the error.
 
-What: :func:`encode` writes the answer to a request that failed. Clients make the exceptions of the DynamoDB API from the
-numbers, or from the name where they do not know the numbers. The first says whose fault it is: 4 the caller's, 3 the
-server's.
+What: :func:`encode` writes the answer to a request that failed. Clients make the exceptions of the DynamoDB API from
+the numbers, or from the name where they do not know the numbers. The first says whose fault it is: 4 the caller's, 3
+the server's.
 
 Source: the error maps of AWS's clients for Python and Go (Apache License 2.0).
 """
@@ -15,7 +15,6 @@ from typing import Any, Final
 from atoll.dax import frames
 from region.errors import DynamoError
 
-Packer = Any
 INTERNAL: Final = "InternalServerErrorException"
 UNSUPPORTED: Final = "ValidationException"
 _DYNAMODB: Final = (4, 37, 38, 39)

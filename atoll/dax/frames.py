@@ -4,10 +4,11 @@ What: a connection is a sequence of CBOR items without any frame around them. :c
 ones while their bytes come in; :func:`decode` then reads one, :func:`encode` writes one. Only what DAX uses is taken:
 numbers, strings, arrays, maps, and the tags of big and decimal numbers, of the three kinds of set, and of list indexes.
 
-Invariants: a scanner looks at each header once, in however many pieces it comes; an item is refused before it is decoded
-where it is too long, too deep or has too many parts. Decoding raises :class:`MalformedError` and nothing else.
+Invariants: a scanner looks at each header once, in however many pieces it comes; an item is refused before it is
+decoded where it is too long, too deep or has too many parts. Decoding raises :class:`MalformedError` and nothing else.
 
-Hazard: byte strings are not looked into; the items and keys that DAX wraps in them are decoded by who knows what they are.
+Hazard: byte strings are not looked into: items and keys, which DAX wraps in them, are decoded by who knows what they
+are.
 
 Source: RFC 8949; the tags are those of AWS's client (amazon-dax-client 2.1, Apache License 2.0).
 """
@@ -59,7 +60,7 @@ class Index(NamedTuple):
 
 
 class Scanner:
-    """Finds the ends of items in bytes that come in pieces. One is used for one sequence of items and then thrown away."""
+    """Finds the ends of items in bytes that come in pieces; each is used for the items of one request."""
 
     __slots__ = ("_open", "_parts", "position")
 
@@ -153,7 +154,7 @@ class Scanner:
             self._open[-1] -= 1
 
 
-def _tagged(_: cbor2.CBORDecoder, tag: cbor2.CBORTag) -> Members | Index:
+def _tagged(tag: cbor2.CBORTag, _: bool) -> Members | Index:
     value = tag.value
     if tag.tag in (STRING_SET, NUMBER_SET, BINARY_SET) and isinstance(value, list | tuple):
         return Members(tag.tag, list(value))

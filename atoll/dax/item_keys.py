@@ -3,7 +3,8 @@
 What: a key without a sort key is the partition key alone: raw bytes of text or binary, or a number in CBOR. With one it
 is the partition key in CBOR, and behind it the raw bytes of the sort key, a number as :mod:`~atoll.dax.lex_decimal`.
 
-Invariants: one item has one key here. Clients write equal numbers differently; :meth:`KeySchema.canonical` makes them one.
+Invariant: one item has one key here. Clients write equal numbers differently; :meth:`KeySchema.canonical` makes them
+one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from region.model import numbers
 from region.model.values import AttributeValue, Item
 
 KEYS_REMEMBERED: Final = 16_384
+_RAW: Final = (("S",), ("B",))
+"""Schemas whose keys have one form only."""
 
 
 class KeySchema(NamedTuple):
@@ -60,7 +63,7 @@ class KeySchema(NamedTuple):
         Raises:
             MalformedError: it is no key of this schema.
         """
-        if self.types == ("S",) or self.types == ("B",):
+        if self.types in _RAW:
             return packed
         return _canonical(self, packed)
 

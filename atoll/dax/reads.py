@@ -1,7 +1,7 @@
 """Reads: from the caches where that is allowed, from the region otherwise.
 
-What: eventually consistent GetItem and BatchGetItem use the item cache, where an item is held whole and projected when it
-is asked for. Eventually consistent Query and Scan use the query cache, by their parameters as they came. Strongly
+What: eventually consistent GetItem and BatchGetItem use the item cache, where an item is held whole and projected when
+it is asked for. Eventually consistent Query and Scan use the query cache, by their parameters as they came. Strongly
 consistent reads and TransactGetItems go to the region and leave nothing behind.
 
 Invariant: the two caches know nothing of each other: no query answers a get, and no write changes a query's result.

@@ -13,6 +13,7 @@ Source: the stubs of amazon-dax-client 2.1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from atoll.dax import frames
@@ -110,7 +111,10 @@ class Stream:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._greeted = False
-        self._begin(_GREETING_ITEMS)
+        self._scanner = Scanner()
+        self._items: list[int] = []
+        self._wanted = _GREETING_ITEMS
+        self._method = GREETING
 
     @property
     def waiting_bytes(self) -> int:
@@ -144,19 +148,13 @@ class Stream:
         pieces = [bytes(data[begin:end]) for begin, end in zip(begins, ends, strict=True)]
         del data[: ends[-1]]
         method = self._method
-        self._begin(_HEAD_ITEMS)
+        self._scanner, self._items, self._wanted = Scanner(), [], _HEAD_ITEMS
         if self._greeted:
             return Frame(method, pieces[_HEAD_ITEMS:])
         if frames.decode(pieces[0]) != _MAGIC:
             raise MalformedError("a greeting that is none of a DAX client")
         self._greeted = True
         return Frame(GREETING, pieces)
-
-    def _begin(self, wanted: int) -> None:
-        self._scanner = Scanner()
-        self._items: list[int] = []
-        self._wanted = wanted
-        self._method = GREETING
 
     def _head(self) -> int:
         """Read which method it is; return how many arguments it has."""
@@ -188,7 +186,7 @@ def options(encoded: bytes) -> dict[int, Any]:
     return decoded
 
 
-def parameters(given: dict[int, Any], writer: Writer) -> dict[str, Any]:
+def parameters(given: Mapping[int, Any], writer: Writer) -> dict[str, Any]:
     """Return the members of a DynamoDB request that optional parameters mean; keys and projections are left out.
 
     Raises:

@@ -1,7 +1,8 @@
 """Answers in CBOR, as DAX's clients read them.
 
 What: a successful answer begins with an empty array, then comes what the operation has. Single operations answer a map
-by numbers; batches and transactions have forms of their own. Items stand without their keys where the client knows them.
+by numbers; batches and transactions have forms of their own. Items stand without their keys where the client knows
+them.
 
 Source: the assemblers and decoders of amazon-dax-client 2.1.
 """

@@ -39,6 +39,12 @@ class Shared(NamedTuple):
             self.queries.drop_table(table)
         return known.schema
 
+    def forget(self) -> None:
+        """Hold nothing, and believe nothing about tables."""
+        self.upstream.forget()
+        self.items.clear()
+        self.queries.clear()
+
 
 @lru_cache(4096)
 def name(encoded: bytes) -> str:

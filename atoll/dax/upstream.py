@@ -11,7 +11,6 @@ Hazard: with an access key every request is signed, which costs more than the re
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -88,7 +87,7 @@ class Upstream:
             async with self._session.post(self.endpoint + "/", data=body, headers=headers) as response:
                 content = await response.read()
                 status, request_id = response.status, response.headers.get("x-amzn-RequestId")
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise UnansweredError(f"{self.region} does not answer at {self.endpoint} ({reason}).") from error
         try:
@@ -119,7 +118,8 @@ class Upstream:
         try:
             description = (await self.call("DescribeTable", {"TableName": table}))["Table"]
         except RegionError:
-            self._tables.pop(table, None)
+            if known is not None:
+                self._tables[table] = known._replace(until=0.0)
             raise
         types = {each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]}
         names = tuple(each["AttributeName"] for each in description["KeySchema"])
@@ -128,7 +128,11 @@ class Upstream:
         if len(self._tables) >= TABLES_MAX:
             self._tables.clear()
         self._tables[table] = found
-        return found, known is None or known.uid != found.uid
+        return found, known is not None and known.uid != found.uid
+
+    def forget(self) -> None:
+        """Ask anew about every table."""
+        self._tables.clear()
 
     def _signed(self, target: str, body: bytes) -> dict[str, str]:
         # Loaded where a region checks signatures: it costs a tenth of a second, and most do not.

@@ -131,7 +131,7 @@ class AttributeLists:
         if known is not None:
             return known
         if len(self._names) >= LISTS_MAX:
-            raise ValidationError(f"Items have more than {LISTS_MAX} different lists of attributes; this cache holds no more.")
+            raise ValidationError(f"This cache knows {LISTS_MAX} different lists of attributes, and takes no more.")
         text = frames.encode(list(names))
         made = int.from_bytes(blake2b(text, digest_size=6).digest()) + EMPTY + 1
         while made in self._names:
@@ -149,8 +149,8 @@ class AttributeLists:
         found = self._names.get(number) if isinstance(number, int) else None
         if found is None:
             raise ValidationError(
-                f"The attribute list {number!r} is not known here: the cache was started anew since the client made it. "
-                "Make a new client."
+                f"The attribute list {number!r} is not known here: the cache was started anew since the client was "
+                "made. Make a new client."
             )
         return found
 

@@ -4,8 +4,8 @@ What: what the region has accepted is held as it is there now: a put as it was s
 exist, an update as the region answers it. Where the answer does not show the whole item (an update that asks for old or
 some values, a transaction) it is dropped, and fetched anew in the background with a read of the same isolation.
 
-Invariants: a write that the region refused changes nothing here. One of which it is not known whether it happened leaves
-nothing behind. The answer to a client comes after its own write is in the cache, or out of it.
+Invariants: a write that the region refused changes nothing here. One of which it is not known whether it happened
+leaves nothing behind. The answer to a client comes after its own write is in the cache, or out of it.
 
 Source: AWS developer guide, "How DAX processes writes".
 """
@@ -126,8 +126,10 @@ class Writes:
             (
                 OK,
                 responses.by_table(
-                    {table: responses.array(frames.encode(part) for pair in each for part in pair)
-                     for table, each in unprocessed.items()}
+                    {
+                        table: responses.array(frames.encode(part) for pair in each for part in pair)
+                        for table, each in unprocessed.items()
+                    }
                 ),
                 responses.capacities(answer.get("ConsumedCapacity", ())),
                 responses.metrics_by_table(answer.get("ItemCollectionMetrics", {})),
