@@ -199,10 +199,13 @@ class RegionChild(_Child):
 
 
 class ServingChild(_Child):
-    """The process of what a cluster has once, a gateway or a dashboard; ``arguments`` are the verb and its own."""
+    """The process of what serves beside the regions, such as a gateway; ``arguments`` are the verb and its own.
 
-    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
-        super().__init__(f"The {arguments[0]}", folder / f"{arguments[0]}.log")
+    ``name`` is what it and its log are called; the verb, unless given.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path, name: str = "") -> None:
+        super().__init__(f"The {name or arguments[0]}", folder / f"{name or arguments[0]}.log")
         self._arguments = arguments
 
     def launch(self) -> None:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 import msgspec
 
 from atoll import layout, ports, rendezvous
+from atoll.caches import Caches
 from atoll.child import COMMAND, Ready, RegionChild, ServingChild
 from atoll.config import Config
 from atoll.experiments import Experiments
@@ -51,7 +52,7 @@ CERTIFICATES: Final = "certificates"
 _running: weakref.WeakSet[Cluster] = weakref.WeakSet()
 
 
-class Cluster(Experiments, GlobalTables, Triggering):
+class Cluster(Experiments, GlobalTables, Triggering, Caches):
     """Regions as processes on this machine, and the links between them.
 
     Args:
@@ -101,6 +102,7 @@ class Cluster(Experiments, GlobalTables, Triggering):
         self._tls = tls
         self._gateway: ServingChild | None = None
         self._gateway_url: str | None = None
+        self._caches = {}
         self._template = template or Config()
         if latency is not None and not proxied:
             raise ValueError("a latency profile needs proxied=True")
@@ -165,6 +167,7 @@ class Cluster(Experiments, GlobalTables, Triggering):
         if self._laboratory is not None:
             self._laboratory.close()
         processes = [*self._children.values(), *filter(None, [self._gateway])]
+        processes += [cache.child for cache in self._caches.values()]
         for process in processes:
             process.let_go()
         for process in processes:
@@ -172,6 +175,7 @@ class Cluster(Experiments, GlobalTables, Triggering):
         if self._laboratory is not None:
             self._laboratory.stop()
         self._gateway = self._gateway_url = None
+        self._caches = {}
         for reservation in self._reservations:
             reservation.release()
         self._children, self._ready, self._reservations = {}, {}, []

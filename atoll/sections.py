@@ -151,9 +151,6 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True):
     query_bytes: PositiveBytes = 64 << 20
     invalidate: Switch = False
     """Whether what changes in the region, by whoever, is dropped at once. DAX has no such switch."""
-    certificate: str = ""
-    """A file of certificates; with it and its key, clients come by ``daxs://``."""
-    key: str = ""
 
 
 class InsightsConfig(msgspec.Struct, frozen=True, kw_only=True):

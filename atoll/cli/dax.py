@@ -15,6 +15,7 @@ import msgspec
 from atoll import config, tether
 from atoll.cli import options, status
 from atoll.failure import ConfigError, UnreachableError, UsageError
+from atoll.trust import Trust, from_environment, serving
 
 ADMIN_URL = "http://127.0.0.1:8112"
 
@@ -30,6 +31,10 @@ ADMIN_URL = "http://127.0.0.1:8112"
 @click.option("--item-ttl", type=options.Duration(), help="How long an item is held; 0ms: until evicted. [default: 5m]")
 @click.option("--query-ttl", type=options.Duration(), help="How long a result is held. [default: 5m]")
 @click.option("--invalidate", is_flag=True, default=None, help="Drop what changes in the region, by whoever.")
+@options.serving
+@click.option(
+    "--authorities", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="Whom to trust, with a URL."
+)
 @click.option("--tethered", is_flag=True, hidden=True)
 @click.pass_context
 def command(
@@ -41,6 +46,9 @@ def command(
     file: Path | None,
     item_ttl: int | None,
     query_ttl: int | None,
+    certificate: str | None,
+    key: str | None,
+    authorities: str | None,
     tethered: bool,
     **named: Any,
 ) -> int | None:
@@ -60,9 +68,12 @@ def command(
 
         until = tether.Until(tethered=tethered)
         loaded = config.load(file, os.environ, flags)
-        name, endpoint, found_admin = _behind(region, admin, cluster, loaded, given=file is not None)
-        behind = Behind(name, endpoint, found_admin, dict(loaded.api.access_keys))
-        cached = Cached(behind, loaded.cache, SystemClock())
+        name, endpoint, found_admin, trust = _behind(region, admin, cluster, loaded, given=file is not None)
+        if authorities or certificate:
+            trust = Trust(authorities=authorities or "", certificate=certificate or "", key=key or "")
+        trusted = trust.context() if endpoint.startswith("https:") else None
+        behind = Behind(name, endpoint, found_admin, dict(loaded.api.access_keys), trusted)
+        cached = Cached(behind, loaded.cache, SystemClock(), serving(certificate or "", key or ""))
         url = await cached.start()
         try:
             await until.told(url, f"The cache of {name} is ready at {url}. Its statistics are at {cached.admin}/stats.")
@@ -104,22 +115,25 @@ def stats(url: str, as_json: bool) -> int:
 
 def _behind(
     region: str | None, admin: str | None, cluster: str | None, loaded: config.Config, *, given: bool
-) -> tuple[str, str, str | None]:
-    """Return the region's name, its endpoint and its admin address, from what was given or from the running cluster."""
+) -> tuple[str, str, str | None, Trust]:
+    """Return the region's name, endpoint and admin address, and whom to trust: as given, or of the running cluster."""
     name, equals, url = (region or "").partition("=")
     if not equals and "://" in name:
         name, url = "", name
     if url:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"{region!r} is no REGION=URL.", "Write --region us-east-1=http://127.0.0.1:8000.")
-        return name or loaded.region, url, admin
+        return name or loaded.region, url, admin, from_environment(os.environ)
     if given and name in ("", loaded.region):
         if not loaded.api.port or not loaded.admin.port:
             raise ConfigError("The region's ports are any free ones.", f"Give --region {loaded.region}=URL.")
+        tls = loaded.tls
+        web = "https" if tls.certificate else "http"
         return (
             loaded.region,
-            f"http://{loaded.api.host}:{loaded.api.port}",
-            admin or f"http://{loaded.admin.host}:{loaded.admin.port}",
+            f"{web}://{loaded.api.host}:{loaded.api.port}",
+            admin or f"{web}://{loaded.admin.host}:{loaded.admin.port}",
+            Trust(authorities=tls.authorities, certificate=tls.certificate, key=tls.key),
         )
     clients = options.find(cluster)
     if not name:
@@ -130,7 +144,7 @@ def _behind(
     known = status.ask(chosen)[name]
     if known is None:
         raise UnreachableError(f"{name} does not answer at {chosen[name]}.", "Is it running?")
-    return name, known.addresses.api, known.addresses.admin
+    return name, known.addresses.api, known.addresses.admin, chosen[name].trust
 
 
 def _fetch(url: str) -> bytes:

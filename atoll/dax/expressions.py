@@ -121,8 +121,8 @@ class Writer:
             operand, low, high = (self._operand(each) for each in arguments)
             return f"{operand} BETWEEN {low} AND {high}"
         if function == _IN and len(arguments) == 2:
-            listed = ", ".join(self._operand(each) for each in _items(arguments[1]))
-            return f"{self._operand(arguments[0])} IN ({listed})"
+            operand = self._operand(arguments[0])
+            return f"{operand} IN ({', '.join(self._operand(each) for each in _items(arguments[1]))})"
         return self._operand(tree)
 
     def _operand(self, tree: Any) -> str:
@@ -131,7 +131,7 @@ class Writer:
             return self.path(_path(arguments))
         if function == _VARIABLE and len(arguments) == 1:
             number = arguments[0]
-            if not isinstance(number, int) or not 0 <= number < len(self._variables):
+            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(self._variables):
                 raise MalformedError("a variable that stands for nothing")
             return self._variables[number]
         if function in (_PLUS, _MINUS) and len(arguments) == 2:

@@ -14,6 +14,7 @@ not answer. DAX itself has no such switch: there, what others write shows when t
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Final
 
 import aiohttp
@@ -32,7 +33,8 @@ _DECODER: Final = msgspec.json.Decoder(ChangedKeys)
 class Follower:
     """Keeps the caches of one accelerator in step with its region's log; ``admin`` is the region's admin URL."""
 
-    def __init__(self, parts: Shared, admin: str) -> None:
+    def __init__(self, parts: Shared, admin: str, trusted: ssl.SSLContext | None = None) -> None:
+        self._trusted = trusted
         self._parts = parts
         self._url = f"{admin.rstrip('/')}/changes"
         self._task: asyncio.Task[None] | None = None
@@ -45,7 +47,10 @@ class Follower:
 
     async def start(self) -> None:
         """Begin at the head of the log, if the region answers; go on in the background."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_MS / 1000 + 10))
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._trusted or True),
+            timeout=aiohttp.ClientTimeout(total=WAIT_MS / 1000 + 10),
+        )
         await self._step()
         self._task = asyncio.get_running_loop().create_task(self._follow())
 

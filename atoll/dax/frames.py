@@ -31,6 +31,7 @@ FRAME_BYTES_MAX: Final = 24 * MIB
 """More than the largest request has: 16 MB of items, and as much again for what stands around them."""
 PARTS_MAX: Final = 200_000
 DEPTH_MAX: Final = 64
+LARGE_BYTES_MAX: Final = 64
 
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _STREAM: Final = 31
@@ -163,14 +164,25 @@ def _tagged(tag: cbor2.CBORTag, _: bool) -> Members | Index:
     raise MalformedError(f"the tag {tag.tag}")
 
 
-def _refusing(tag: int) -> Callable[[cbor2.CBORDecoder], Any]:
-    def refuse(_: cbor2.CBORDecoder) -> Any:
+def _refusing(tag: int) -> Callable[[Any, bool], Any]:
+    def refuse(_: Any, __: bool) -> Any:
         raise MalformedError(f"the tag {tag}")
 
     return refuse
 
 
-_REFUSALS: Final[Mapping[int, Any]] = {tag: _refusing(tag) for tag in _REFUSED_TAGS}
+def _large(digits: Any, _: bool = True) -> int:
+    """Read a number of more than 64 bits; one that is larger than any client's would cost time to turn into text."""
+    if not isinstance(digits, bytes) or len(digits) > LARGE_BYTES_MAX:
+        raise MalformedError("a number that is too large")
+    return int.from_bytes(digits)
+
+
+_DECODERS: Final[Mapping[int, Any]] = {
+    2: _large,
+    3: lambda digits, _: -1 - _large(digits),
+    **{tag: _refusing(tag) for tag in _REFUSED_TAGS},
+}
 
 
 def decode(item: bytes | bytearray) -> Any:
@@ -180,11 +192,11 @@ def decode(item: bytes | bytearray) -> Any:
         MalformedError: it is none, or holds what DAX does not use.
     """
     try:
-        return cbor2.loads(item, tag_hook=_tagged, semantic_decoders=_REFUSALS, max_depth=DEPTH_MAX)
+        return cbor2.loads(item, tag_hook=_tagged, semantic_decoders=_DECODERS, max_depth=DEPTH_MAX)
     except MalformedError:
         raise
     except (cbor2.CBORDecodeError, ValueError, ArithmeticError, TypeError, RecursionError, MemoryError) as error:
-        raise MalformedError(str(error) or type(error).__name__) from error
+        raise MalformedError(str(error.__cause__ or error) or type(error).__name__) from error
 
 
 def sequence(items: bytes) -> list[Any]:

@@ -140,6 +140,8 @@ class Stream:
                     raise MalformedError(f"a request of more than {FRAME_BYTES_MAX} bytes")
                 return None
             self._items.append(scanner.position)
+            if not self._greeted and len(self._items) == 1 and frames.decode(bytes(data[: scanner.position])) != _MAGIC:
+                raise MalformedError("a greeting that is none of a DAX client")
             if self._greeted and len(self._items) == _HEAD_ITEMS:
                 self._wanted = _HEAD_ITEMS + self._head()
             scanner = self._scanner = Scanner(scanner.position)
@@ -151,8 +153,6 @@ class Stream:
         self._scanner, self._items, self._wanted = Scanner(), [], _HEAD_ITEMS
         if self._greeted:
             return Frame(method, pieces[_HEAD_ITEMS:])
-        if frames.decode(pieces[0]) != _MAGIC:
-            raise MalformedError("a greeting that is none of a DAX client")
         self._greeted = True
         return Frame(GREETING, pieces)
 

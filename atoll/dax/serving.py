@@ -21,7 +21,7 @@ from atoll.dax.connection import Connection
 from atoll.dax.figures import Figures, exposed, families, figures_of
 from atoll.dax.following import Follower
 from atoll.dax.upstream import Upstream
-from atoll.failure import ConfigError, StartError
+from atoll.failure import StartError, UsageError
 from atoll.sections import CacheConfig
 from clock import PhysicalClock
 
@@ -29,22 +29,29 @@ BACKLOG: Final = 512
 
 
 class Behind(NamedTuple):
-    """The region behind a cache: its name, its URLs, and its access keys, the first of which the cache uses itself."""
+    """The region behind a cache: its name and its URLs, and how its certificate is judged.
+
+    ``access_keys`` are those that it knows; the cache uses the first itself.
+    """
 
     region: str
     endpoint: str
     admin: str | None
     access_keys: dict[str, str]
+    trusted: ssl.SSLContext | None = None
 
 
 class Cached:
-    """One region with a cache in front of it."""
+    """One region with a cache in front of it; ``shown`` is the certificate of a cache that speaks TLS."""
 
-    def __init__(self, behind: Behind, settings: CacheConfig, clock: PhysicalClock) -> None:
+    def __init__(
+        self, behind: Behind, settings: CacheConfig, clock: PhysicalClock, shown: ssl.SSLContext | None = None
+    ) -> None:
+        self._shown = shown
         self._behind = behind
         self._settings = settings
         key = next(iter(behind.access_keys.items()), None)
-        self._upstream = Upstream(behind.region, behind.endpoint, clock, key)
+        self._upstream = Upstream(behind.region, behind.endpoint, clock, key, behind.trusted)
         self._authority = Authority(behind.access_keys, clock)
         self.accelerator = Accelerator(
             self._upstream,
@@ -54,10 +61,10 @@ class Cached:
         self._follower: Follower | None = None
         if settings.invalidate:
             if behind.admin is None:
-                raise ConfigError(
+                raise UsageError(
                     "Invalidation needs the region's admin address.", "Give it with --admin, or name a running region."
                 )
-            self._follower = Follower(self.accelerator.parts, behind.admin)
+            self._follower = Follower(self.accelerator.parts, behind.admin, behind.trusted)
         self._open: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
@@ -68,10 +75,8 @@ class Cached:
 
         Raises:
             StartError: a port is taken, or an address is not this machine's.
-            ConfigError: the certificate cannot be used.
         """
         settings = self._settings
-        context = _context(settings)
         await self._upstream.start()
         if self._follower is not None:
             await self._follower.start()
@@ -82,7 +87,7 @@ class Cached:
                 lambda: Connection(self.accelerator, self._authority, self._open),
                 settings.host,
                 settings.port,
-                ssl=context,
+                ssl=self._shown,
                 backlog=BACKLOG,
             )
             where, port = "for statistics", settings.admin_port
@@ -96,7 +101,7 @@ class Cached:
                 "End the process that holds it, or choose another with --port and --admin-port.",
             ) from error
         host, number = self._server.sockets[0].getsockname()[:2]
-        return f"{'dax' if context is None else 'daxs'}://{f'[{host}]' if ':' in host else host}:{number}"
+        return f"{'dax' if self._shown is None else 'daxs'}://{f'[{host}]' if ':' in host else host}:{number}"
 
     @property
     def admin(self) -> str:
@@ -158,17 +163,3 @@ class Cached:
 
 def _json(value: Any) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")
-
-
-def _context(settings: CacheConfig) -> ssl.SSLContext | None:
-    if not settings.certificate:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(settings.certificate, settings.key or None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"The certificate {settings.certificate} cannot be used: {error}.",
-            "Give a PEM file with cache.certificate, and its key with cache.key.",
-        ) from error
-    return context

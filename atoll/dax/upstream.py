@@ -11,6 +11,7 @@ Hazard: with an access key every request is signed, which costs more than the re
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -39,11 +40,20 @@ class Known(NamedTuple):
 
 
 class Upstream:
-    """One region's DynamoDB endpoint. ``access_key`` is an id and its secret, for a region that checks signatures."""
+    """One region's DynamoDB endpoint. ``access_key`` is an id and its secret, for a region that checks signatures.
+
+    ``trusted`` judges its certificate, where it has one.
+    """
 
     def __init__(
-        self, region: str, endpoint: str, clock: PhysicalClock, access_key: tuple[str, str] | None = None
+        self,
+        region: str,
+        endpoint: str,
+        clock: PhysicalClock,
+        access_key: tuple[str, str] | None = None,
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
+        self._trusted = trusted
         self.region = region
         self.endpoint = endpoint.rstrip("/")
         self._now = clock.monotonic
@@ -62,7 +72,7 @@ class Upstream:
     async def start(self) -> None:
         """Be ready for calls; nothing is sent yet."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=self._trusted or True),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

@@ -68,12 +68,11 @@ def number(value: Any) -> str:
     Raises:
         MalformedError: it is none, or none that is finite.
     """
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | float) or not math.isfinite(value):
-        raise MalformedError("a number that is none")
-    try:
-        return repr(value) if isinstance(value, float) else str(value)
-    except ValueError as error:  # Python turns no integer of thousands of digits into text.
-        raise MalformedError("a number of too many digits") from error
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, Decimal) and value.is_finite()):
+        return str(value)
+    raise MalformedError("a number that is none")
 
 
 def _member(tag: int, value: Any) -> str:
