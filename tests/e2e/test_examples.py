@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,48 @@ from atoll.child import environment
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 PROMISES = {
+    "session_store.py": [
+        "Two sessions: ada and bob.",
+        "Bob has logged out: None.",
+        "Ada had a second, and was away for longer: None.",
+        "The stream says: ada's session has expired.",
+        "The stream says: bob's session was ended by a logout.",
+    ],
+    "cart.py": [
+        "cut: us-east-1 has coconut, hammock, eu-west-1 has coconut, ukulele",
+        "on record: a write of us-east-1 lost articles",
+        "mended: both have coconut, hammock, ukulele",
+        "healed: both have hammock, ukulele; conflicts: 0",
+    ],
+    "leaderboard.py": [
+        "ada scores 280, which is not their best.",
+        "Top three: ada 310, bob 260, cy 250",
+        "Dee is number 4.",
+        "Ada has withdrawn: bob 260, cy 250, dee 90",
+    ],
+    "chat_log.py": [
+        "From 12:02 and before 12:05: ['message 2', 'message 3', 'message 4']",
+        "Page 0 from the end: ['message 4', 'message 5', 'message 6']",
+        "Page 2 from the end: ['message 0']",
+        "The consumer has counted: ada 5, bob 2, cy 1",
+    ],
+    "http_api/serve.py --tour": [
+        "POST /notes -> 201",
+        "now 'buy mangoes', version 2",
+        "PUT /notes/ID -> 409",
+        "notes: 1",
+        "POST /notes -> 400",
+        "DELETE /notes/ID -> 204",
+        "GET /notes/ID -> 404",
+    ],
+    "failover.py": [
+        '{"id":{"S":"order-3"}}  write, 18 bytes  all others: ap-northeast-1, eu-west-1',
+        "us-east-1 does not answer: the application goes on in eu-west-1.",
+        "order-2: paid (it was shipped)",
+        "order-3: unknown here (it was paid)",
+        "us-east-1 is back, with its file; in eu-west-1 now:\n  order-1: paid\n  order-2: cancelled\n  order-3: paid",
+        "Lost: {'id': {'S': 'order-2'}} 'shipped' of us-east-1, to a later write of eu-west-1.",
+    ],
     "simulated_orders.py": [
         "seed 1: 1 acknowledged writes were lost:",
         "A shared stock lost a sale under every seed.",
@@ -59,12 +102,21 @@ PROMISES = {
 
 
 def test_every_example_is_run_here() -> None:
-    assert sorted(PROMISES) == sorted(path.name for path in EXAMPLES.glob("*.py"))
+    programs = [path for path in EXAMPLES.rglob("*.py") if 'if __name__ == "__main__":' in path.read_text()]
+    assert sorted(name.split()[0] for name in PROMISES) == sorted(str(it.relative_to(EXAMPLES)) for it in programs)
+
+
+def test_every_example_is_listed_with_what_it_shows() -> None:
+    listed = set(re.findall(r"^\| \[`([^`]+)`\]\(([^)]+)\) \|", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
+    there = {path.name for path in EXAMPLES.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__pycache__"}
+    assert {name for name, _ in listed} == there
+    assert all((EXAMPLES / target).exists() for _, target in listed)
 
 
 @pytest.mark.parametrize("name", PROMISES)
 def test_an_example_runs_from_anywhere_and_keeps_its_promises(tmp_path: Path, name: str) -> None:
     variables = {**environment(), "XDG_RUNTIME_DIR": str(tmp_path)}
-    command = [sys.executable, str(EXAMPLES / name)]
+    program, *arguments = name.split()
+    command = [sys.executable, str(EXAMPLES / program), *arguments]
     printed = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True).stdout
     assert [promise for promise in PROMISES[name] if promise not in printed] == []
