@@ -31,6 +31,8 @@ from atoll.admin import Parts, Serving
 from atoll.child import Ready
 from atoll.config import Config
 from atoll.failure import EXIT_DEFECT, RemedyError, StartError
+from atoll.monitoring.collector import Collector
+from atoll.monitoring.neighbour import SERVICE, CloudWatch
 from atoll.observability import Logs, Metrics
 from atoll.report import Addresses
 from atoll.samples import (
@@ -112,6 +114,8 @@ class Region:
         endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source, horizon=engine.horizon)
         delivery = _delivery(config, engine)
         triggers = self._triggers(engine)
+        collector = Collector(engine, endpoint.statistics, replication)
+        endpoint.dispatcher.neighbours[SERVICE] = CloudWatch(collector)
         metrics = Metrics(
             (
                 lambda: region_samples(config, engine),
@@ -124,12 +128,15 @@ class Region:
             )
         )
         events.subscribe(metrics.listen)
+        events.subscribe(collector.listen)
         events.subscribe(self._notice)
         if delivery is not None:
             # Before the engine, which begins to trim the log.
             delivery.start()
             self._started.push_async_callback(delivery.stop)
         engine.start()
+        collector.start()
+        self._started.callback(collector.stop)
         archivist.start()
         self._started.push_async_callback(archivist.stop)
         with _listening("the DynamoDB API", "api", config.api.host, config.api.port):

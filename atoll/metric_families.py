@@ -14,7 +14,7 @@ from typing import Any
 def families() -> dict[str, Any]:
     """Return all metrics by name, without samples yet: each with its help text and the names of its labels."""
     found = (
-        *(*_region_families(), *_repair_families(), *_kinesis_families(), *_link_families(), *_safety_families()),
+        *(*_region_families(), *_store_families(), *_kinesis_families(), *_link_families(), *_safety_families()),
         *_trigger_families(),
     )
     return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
@@ -54,13 +54,16 @@ def _region_families() -> list[Any]:
         GaugeMetricFamily(
             "atoll_table_bytes", "Size of a table's items (AWS: TableSizeBytes of DescribeTable).", labels=table
         ),
-        CounterMetricFamily("atoll_commits_total", "Transactions of the store that changed something."),
-        CounterMetricFamily("atoll_committed_changes_total", "Changes in those transactions, local and replicated."),
         CounterMetricFamily(
-            "atoll_store_failures_total", "Transactions refused by the store; nothing of them was kept."
+            "atoll_consumed_read_units_total",
+            "Read capacity units consumed; the table itself has no index (AWS: ConsumedReadCapacityUnits).",
+            labels=["table", "index"],
         ),
-        GaugeMetricFamily("atoll_log_head", "Sequence of the last change in the log."),
-        GaugeMetricFamily("atoll_log_tail", "Sequence before the first change that the log still holds."),
+        CounterMetricFamily(
+            "atoll_consumed_write_units_total",
+            "Write capacity units consumed by clients of this region (AWS: ConsumedWriteCapacityUnits).",
+            labels=["table", "index"],
+        ),
         GaugeMetricFamily("atoll_clock_ahead_seconds", "How far the hybrid logical clock is ahead of the wall clock."),
         CounterMetricFamily("atoll_bootstraps_total", "Tables fetched, as a new replica, to the end."),
         CounterMetricFamily(
@@ -76,11 +79,18 @@ def _region_families() -> list[Any]:
     ]
 
 
-def _repair_families() -> list[Any]:
+def _store_families() -> list[Any]:
     # Loaded at the first scrape: it costs a tenth of a second, and many regions are never scraped.
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
 
     return [
+        CounterMetricFamily("atoll_commits_total", "Transactions of the store that changed something."),
+        CounterMetricFamily("atoll_committed_changes_total", "Changes in those transactions, local and replicated."),
+        CounterMetricFamily(
+            "atoll_store_failures_total", "Transactions refused by the store; nothing of them was kept."
+        ),
+        GaugeMetricFamily("atoll_log_head", "Sequence of the last change in the log."),
+        GaugeMetricFamily("atoll_log_tail", "Sequence before the first change that the log still holds."),
         GaugeMetricFamily("atoll_log_bytes", "About how many bytes the log takes."),
         CounterMetricFamily("atoll_resynchronisations_total", "Links that could not go on, repaired by digest."),
         CounterMetricFamily(

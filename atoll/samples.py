@@ -47,6 +47,13 @@ def region_samples(config: Config, engine: Engine) -> Samples:
         items, size_bytes = store.statistics(table, None)
         yield "atoll_items", (name,), items
         yield "atoll_table_bytes", (name,), size_bytes
+    for name, usage in engine.usages.items():
+        for kind, own, shares in (
+            ("read", usage.reads, usage.index_reads),
+            ("write", usage.writes, usage.index_writes),
+        ):
+            for index, amounts in (("", own), *shares.items()):
+                yield f"atoll_consumed_{kind}_units_total", (name, index), amounts.total
     yield "atoll_log_head", (), store.log_head()
     yield "atoll_log_tail", (), store.log_tail()
     yield "atoll_log_bytes", (), store.log_bytes()
@@ -60,7 +67,8 @@ def endpoint_samples(statistics: EndpointStatistics) -> Samples:
     """Yield what the endpoint has counted. Requests that reached no operation count under ``-``."""
     yield "atoll_connections", (), statistics.connections
     yield "atoll_connections_refused_total", (), statistics.connections_refused
-    for operation, counts in (*statistics.operations.items(), ("-", statistics.unrouted)):
+    totals = ((operation, counts.total()) for operation, counts in statistics.operations.items())
+    for operation, counts in (*totals, ("-", statistics.unrouted)):
         if not counts.outcomes:
             continue
         yield "atoll_requests_total", (operation,), counts.requests

@@ -40,6 +40,7 @@ from region.job import Done, Job, Work, settle
 from region.model.change import Response
 from region.operation import OPERATIONS, Operation
 from region.operation.archive.progress import advance
+from region.operation.capacity.usage import Usages
 from region.operation.context import Catalogue, Context, Fleet, RegionSettings, SoloFleet
 from region.operation.guards import Guards
 from region.randomness import Rng
@@ -79,6 +80,8 @@ class Engine:
         self.events = events or Events()
         self.fleet = fleet or SoloFleet(settings.region)
         self.shelf = shelf
+        self.usages = Usages()
+        """What each table was used for."""
         self.horizon: Horizon = SoloHorizon(settings.region, clock)
         self.defect: DefectError | None = None
         self.requests = 0
@@ -393,4 +396,5 @@ class Engine:
             reader=transaction or self.store,
             transaction=transaction,
             shelf=self.shelf,
+            usages=self.usages,
         )

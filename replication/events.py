@@ -28,12 +28,16 @@ class LinkFailed(Event, frozen=True):
 
 
 class Delivered(Event, frozen=True):
-    """A sink acknowledged changes: they are durable there. ``latency_ms`` is that of the oldest of them."""
+    """A sink acknowledged changes of these ``tables``: they are durable there.
+
+    ``latency_ms`` is that of the oldest of them.
+    """
 
     source: str
     sink: str
     changes: int
     latency_ms: int
+    tables: tuple[str, ...]
 
 
 class Applied(Event, frozen=True):

@@ -71,6 +71,13 @@ class Meter:
             nowhere_else=self._count(nowhere), not_everywhere=self._count(somewhere), unheard=tuple(sorted(unheard))
         )
 
+    def lacking(self) -> Iterator[tuple[Table, str, Lacking]]:
+        """Yield, for each table and each other member of it, this region's changes that it does not have."""
+        for uid, reached in self._reached():
+            for peer, upto in reached.items():
+                lacking = self._backlog.lacking(uid.__eq__, {uid: upto}.__getitem__, (upto,))
+                yield self._engine.catalogue.by_uid[uid], peer, lacking
+
     def _count(self, positions: Mapping[str, int]) -> Lacking:
         return self._backlog.lacking(positions.__contains__, lambda uid: positions[uid], positions.values())
 

@@ -191,7 +191,9 @@ class Outlet:
         self.peer_now_ms = frame.now_ms
         if settled.records:
             self.changes += settled.records
-            self._around.emit(Delivered(self._around.region, self.peer, settled.records, max(0, settled.latency_ms)))
+            names = tuple(sorted(map(self._name_of, settled.tables)))
+            latency_ms = max(0, settled.latency_ms)
+            self._around.emit(Delivered(self._around.region, self.peer, settled.records, latency_ms, names))
         if full:
             self._wake.set()
         self._progressed()

@@ -61,7 +61,7 @@ class Replication:
         self._departures = Departures(self._around, self._inlets, self._outlets)
         self._detachments = Detachments(self._around, self._inlets, self._outlets)
         self._backlog = Backlog(engine.store, settings.region)
-        self._meter = Meter(engine, self._backlog, self._outlets)
+        self.meter = Meter(engine, self._backlog, self._outlets)
         self.clock_watch = ClockWatch(
             settings.region, settings.fence, settings.fence_ms, engine.fence, self._around.emit
         )
@@ -237,11 +237,11 @@ class Replication:
 
     def exposure(self) -> Exposure:
         """Return which acknowledged writes of this region would be lost with it now, counted."""
-        return self._meter.measure()
+        return self.meter.measure()
 
     def exposed(self, after: int, limit: int) -> tuple[list[Exposed], int | None]:
         """List them; see :meth:`~replication.exposure.Meter.exposed`."""
-        return self._meter.exposed(after, limit)
+        return self.meter.exposed(after, limit)
 
     @property
     def fetching(self) -> bool:

@@ -67,13 +67,15 @@ class _InFlight(NamedTuple):
     bytes: int
     records: int
     oldest_ms: int
+    tables: tuple[str, ...]
 
 
 class Acknowledged(NamedTuple):
-    """What one acknowledgement settled: how many records, and the latency of the oldest of them."""
+    """What one acknowledgement settled: how many records, the latency of the oldest of them, the tables' uids."""
 
     records: int
     latency_ms: int
+    tables: frozenset[str]
 
 
 class Source:
@@ -176,7 +178,8 @@ class Source:
                 size += len(record.key) + len(record.image or b"") + RECORD_OVERHEAD_BYTES
         if not changes:
             return None
-        self._in_flight.append(_InFlight(self.position, size, len(changes), min(changes[0].hlc >> 16, now_ms)))
+        oldest_ms = min(changes[0].hlc >> 16, now_ms)
+        self._in_flight.append(_InFlight(self.position, size, len(changes), oldest_ms, tuple(numbers)))
         self.in_flight_bytes += size
         self.in_flight_records += len(changes)
         tables = [(uid, self._name_of(uid)) for uid in numbers]
@@ -188,6 +191,7 @@ class Source:
         self._skew.add(now_ms=now_ms, peer_now_ms=frame.now_ms, echo_ms=frame.echo_ms, held_ms=frame.held_ms)
         self.acknowledged = max(self.acknowledged, min(frame.sequence, self.position))
         records, latency_ms = 0, 0
+        tables: set[str] = set()
         while self._in_flight and self._in_flight[0].upto <= frame.sequence:
             done = self._in_flight.popleft()
             self.in_flight_bytes -= done.bytes
@@ -196,7 +200,8 @@ class Source:
             self._latencies.add(settled_ms)
             latency_ms = max(latency_ms, settled_ms)
             records += done.records
-        return Acknowledged(records, latency_ms)
+            tables.update(done.tables)
+        return Acknowledged(records, latency_ms, frozenset(tables))
 
     def heartbeat(
         self,

@@ -70,7 +70,7 @@ class Following:
     def _requests(self) -> dict[str, int]:
         requests = errors = 0
         for counts in self._parts.statistics.operations.values():
-            for outcome, count in counts.outcomes.items():
-                requests += count
-                errors += 0 if outcome == SUCCESS else count
+            for tally in (counts.unnamed, *counts.tables.values()):
+                requests += tally.requests
+                errors += tally.requests - tally.outcomes.get(SUCCESS, 0)
         return {"requests": requests, "request_errors": errors}

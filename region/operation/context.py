@@ -34,6 +34,8 @@ from region.model.stream import StreamSettings
 from region.model.table import CREATING, DELETING, Table, TableRecord
 from region.model.values import Item
 from region.model.version import succeed
+from region.operation.capacity.consumption import TRANSACTION_FACTOR
+from region.operation.capacity.usage import Usages
 from region.randomness import Rng
 from region.store.port import Reader, Transaction
 
@@ -159,6 +161,7 @@ class Context:
         "rng",
         "settings",
         "shelf",
+        "usages",
         "written",
     )
 
@@ -174,8 +177,10 @@ class Context:
         reader: Reader,
         transaction: Transaction | None = None,
         shelf: Shelf | None = None,
+        usages: Usages | None = None,
     ) -> None:
         self.shelf = shelf or EmptyShelf()
+        self.usages = usages if usages is not None else Usages()
         self.settings = settings
         self.clock = clock
         self.now_ms = now_ms
@@ -258,10 +263,14 @@ class Context:
         ``size`` is the new item's size in bytes, 0 for a deletion. The ``condition`` under which this is done is kept
         where another region may have granted the same.
         """
-        if image == (incumbent.image if incumbent else None):
-            return False
-        if self.before_write is not None:
+        changes = image != (incumbent.image if incumbent else None)
+        if changes and self.before_write is not None:
             self.before_write(table, old_item, item)
+        if cause == CAUSE_REQUEST:
+            factor = 1 if group is None else TRANSACTION_FACTOR
+            self.usages.wrote(table, size, incumbent, item, old_item, factor)
+        if not changes:
+            return False
         incumbent_version = incumbent.version if incumbent else None
         hlc = self.clock.now() if incumbent_version is None else self.clock.after(incumbent_version.hlc)
         self.own_hlc = hlc

@@ -28,12 +28,12 @@ from region.model.change import Change, Entry, Response, StoredItem
 from region.model.key_series import MINUTE_MS, InsightsSettings, KeySeries
 from region.model.table import Index, Table
 from region.model.values import Item
-from region.operation.capacity.consumption import index_writes, measured, read_units, write_units
+from region.operation.capacity.consumption import TRANSACTION_FACTOR, index_writes, measured, read_units, write_units
 from region.operation.context import Context
 from region.operation.registry import Operation, Run
 from region.operation.setting import contributor_insights
 from region.operation.setting.contributor_insights import Target
-from region.operation.transaction.reports import COST_FACTOR, live_size
+from region.operation.transaction.reports import live_size
 from region.operation.watching import Applying, Got, ItemReads, RangeReads
 from region.store.port import Reader, Transaction
 
@@ -191,7 +191,7 @@ class KeyCounts:
             if counted is not None:
                 strong = together or consistent.get(table.uid, bool(request.get("ConsistentRead")))
                 units = read_units(live_size(stored), consistent=strong)
-                counted.access(minute, key, units * (COST_FACTOR if together else 1))
+                counted.access(minute, key, units * (TRANSACTION_FACTOR if together else 1))
         return response
 
     def _read_range(self, operation: Operation, context: Context, request: dict[str, Any]) -> Response:
@@ -220,7 +220,7 @@ class KeyCounts:
     def _write(self, operation: Operation, context: Context, request: dict[str, Any]) -> Response:
         if self._passes(context, request):
             return operation.run(context, request)
-        factor = COST_FACTOR if operation.name in _TOGETHER else 1
+        factor = TRANSACTION_FACTOR if operation.name in _TOGETHER else 1
         before, minute = context.written, _minute(context)
         got: Got = []
         try:
@@ -270,7 +270,7 @@ class KeyCounts:
                 counted.access(minute, key, WRITE_WEIGHT * units * factor)
                 continue
             index = table.indexes[name]
-            for entry, units in index_writes(index, old_item, item):
+            for entry, units in index_writes(index, old_item, live_size(before), item, size):
                 entry_key = index.entry_key(entry, key)
                 if entry_key is not None:
                     counted.access(minute, entry_key, WRITE_WEIGHT * units * factor)

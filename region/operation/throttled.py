@@ -70,7 +70,8 @@ class Gate:
         return self._meters.of(table, context.now_ms(), context.catalogue.by_name)
 
     def error(self, context: Context, table: Table, place: Place) -> DynamoError:
-        """Return AWS's error for an empty bucket of a table."""
+        """Return AWS's error for an empty bucket of a table, and count that it was met."""
+        context.usages[table.name].throttled[place] += 1
         return self.meter(context, table).error(place, arn(context.settings, table.name))
 
     def _run_update(self, operation: Operation, context: Context, request: dict[str, Any]) -> Response:

@@ -15,7 +15,7 @@ import zlib
 from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from clock import PhysicalClock
 from region.errors import DynamoError
@@ -43,6 +43,15 @@ KEEP_ALIVE: Final = "Connection: keep-alive\r\n"
 NO_SUCH_OPERATION: Final = b"<UnknownOperationException/>\n"
 
 _PREFIX_BYTES: Final = 20
+
+
+class Page(NamedTuple):
+    """An answer that is not DynamoDB's: its status, content type and body. ``headers`` are whole lines."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: str = ""
 
 
 class Answers:

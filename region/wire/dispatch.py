@@ -30,12 +30,13 @@ from region.operation import OPERATIONS, Operation
 from region.randomness import Rng
 from region.wire import answers, codec, content, service_model
 from region.wire.explanation import explain
-from region.wire.identity import identify
+from region.wire.identity import claim, identify, parse_credential
+from region.wire.naming import tables_named
 from region.wire.overrides import input_shape
 from region.wire.service_model import OperationSpec
 from region.wire.session import HEADER, Sessions
 from region.wire.signature import Verifier
-from region.wire.statistics import SUCCESS, EndpointStatistics, OperationStatistics
+from region.wire.statistics import SUCCESS, EndpointStatistics, OperationStatistics, Tally
 from region.wire.validation import Check, compile_check
 
 if TYPE_CHECKING:
@@ -58,10 +59,20 @@ class Door(Protocol):
         """Run an operation and call ``done(response, error)`` once, now or later."""
 
 
+class Neighbour(Protocol):
+    """Another service of AWS that answers on the same address, to requests that are signed for it."""
+
+    def serve(self, exchange: Exchange) -> answers.Page:
+        """Answer a request."""
+
+    def refuse(self, exchange: Exchange, error: DynamoError) -> answers.Page:
+        """Tell an error of the endpoint in the service's way."""
+
+
 class Route:
     """Where the requests of one target go."""
 
-    __slots__ = ("check", "marks", "operation", "shape", "statistics")
+    __slots__ = ("check", "marks", "operation", "shape", "statistics", "tallies")
 
     def __init__(
         self, spec: OperationSpec, operation: Operation, statistics: OperationStatistics, sessions: Sessions | None
@@ -69,8 +80,13 @@ class Route:
         self.shape = input_shape(spec)
         self.operation = operation
         self.statistics = statistics
+        self.tallies = statistics.tables
         self.check: Check = self._first_check
         self.marks = 0 if sessions is None else sessions.always if operation.writes is False else sessions.writes
+
+    def tally(self, request: dict[str, Any]) -> Tally:
+        """Return where a request counts, the first time that it names its tables."""
+        return self.statistics.of(tables_named(self.operation.name, request))
 
     def _first_check(self, value: Any) -> bool:
         """Compile the operation's fast check at its first request, and put it in the place of this one."""
@@ -91,6 +107,8 @@ class Dispatcher:
         source: PhysicalClock,
         horizon: Horizon | None = None,
     ) -> None:
+        self.neighbours: dict[str, Neighbour] = {}
+        """Other services at the same address, by the name that requests are signed for."""
         self.sessions = Sessions(horizon, settings, source) if horizon is not None else None
         self.answers = answers.Answers(rng, source)
         self.statistics = statistics
@@ -134,6 +152,7 @@ class Dispatcher:
             if not route.check(request):
                 exchange.explained = True
                 request = explain(route.shape, request)
+            exchange.tally = route.tallies.get(request.get("TableName")) or route.tally(request)
             if SESSION in headers and self.sessions is not None:
                 submit = partial(self._door.submit, route.operation, request, exchange.request_id, exchange.done)
                 self.sessions.admit(exchange, headers[SESSION], request, submit)
@@ -179,6 +198,8 @@ class Dispatcher:
         """Return the route of an unusual request, or answer it and return ``None``."""
         path, _, exchange.query = _relative(exchange.url).partition(b"?")
         exchange.path = unquote(path.decode("latin-1"))
+        if self.neighbours and self._served_beside(exchange):
+            return None
         if exchange.path not in ("", "/"):
             self._plain(exchange, HTTPStatus.NOT_FOUND, answers.NO_SUCH_OPERATION, NOT_FOUND)
         elif exchange.method == b"POST":
@@ -198,6 +219,29 @@ class Dispatcher:
         else:
             self._plain(exchange, HTTPStatus.NOT_FOUND, answers.NO_SUCH_OPERATION, NOT_FOUND)
         return None
+
+    def _served_beside(self, exchange: Exchange) -> bool:
+        """Answer a request that is signed for another service which is served here; return whether it was one."""
+        try:
+            service = parse_credential(claim(exchange.headers, exchange.query).credential).service
+        except DynamoError:
+            return False
+        neighbour = self.neighbours.get(service)
+        if neighbour is None:
+            return False
+        try:
+            if self._verifier is not None:
+                self._verifier.verify(exchange, self._now_ms(), service)
+            if b"content-encoding" in exchange.headers:
+                encoding = exchange.headers[b"content-encoding"]
+                exchange.body = content.unpack(exchange.body, encoding, self._settings.body_bytes_max)
+            page = neighbour.serve(exchange)
+        except DynamoError as error:
+            page = neighbour.refuse(exchange, error)
+        extra = exchange.extra + page.headers
+        status = HTTPStatus(page.status)
+        exchange.finish(self.answers.plain(status, page.content_type, exchange.request_id, page.body, extra), SUCCESS)
+        return True
 
     def _plain(self, exchange: Exchange, status: HTTPStatus, body: bytes, outcome: str) -> None:
         answer = self.answers.plain(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from region.errors import AtollError
     from region.wire.dispatch import Dispatcher, Route
     from region.wire.identity import Identity
+    from region.wire.statistics import Tally
 
 
 class Caller(Protocol):
@@ -54,6 +55,7 @@ class Exchange:
         "route",
         "session",
         "started_s",
+        "tally",
         "url",
     )
 
@@ -79,6 +81,8 @@ class Exchange:
         self.request_id = ""
         self.identity: Identity | None = None
         self.route: Route | None = None
+        self.tally: Tally | None = None
+        """Where the request counts; ``None`` before it is understood."""
         self.explained = False
         self.marks = 0
         """What the answer tells beside the response; see ``region.wire.session``."""
@@ -114,8 +118,10 @@ class Exchange:
     def finish(self, answer: bytes, outcome: str) -> None:
         """Hand the answer to the connection, and count the request."""
         dispatcher = self.dispatcher
-        statistics = dispatcher.statistics.unrouted if self.route is None else self.route.statistics
-        statistics.add(dispatcher.time() - self.started_s, outcome)
+        tally = self.tally
+        if tally is None:
+            tally = dispatcher.statistics.unrouted if self.route is None else self.route.statistics.unnamed
+        tally.add(dispatcher.time() - self.started_s, outcome)
         self.body = b""
         self.answer = answer
         self.connection.answered(self)

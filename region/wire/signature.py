@@ -56,8 +56,8 @@ class Verifier:
         self._secrets = dict(access_keys)
         self._signing_keys: dict[Identity, bytes] = {}
 
-    def verify(self, request: Signed, now_ms: float) -> Identity:
-        """Return who sends a request, once its signature holds; ``now_ms`` is the wall clock.
+    def verify(self, request: Signed, now_ms: float, service: str = SERVICE) -> Identity:
+        """Return who sends a request to a service, once its signature holds; ``now_ms`` is the wall clock.
 
         Raises:
             UnrecognizedClientError: the access key is not known.
@@ -70,7 +70,7 @@ class Verifier:
         if secret is None:
             raise UnrecognizedClientError(_UNKNOWN_CLIENT)
         signed = _parse_time(claimed.timestamp)
-        _check_scope(identity, signed)
+        _check_scope(identity, signed, service)
         _check_age(signed, now_ms, _expiry(request.query) if claimed.query else SKEW_MAX_S)
         canonical = _canonical_request(request, claimed)
         scope = f"{identity.date}/{identity.region}/{identity.service}/aws4_request"
@@ -117,9 +117,9 @@ def _parse_time(text: str) -> Moment:
     return Moment(moment.timestamp() * 1000, moment.strftime(_ISO), moment.strftime("%Y%m%d"))
 
 
-def _check_scope(identity: Identity, signed: Moment) -> None:
-    if identity.service != SERVICE:
-        raise InvalidSignatureError(f"Credential should be scoped to correct service: '{SERVICE}'. ")
+def _check_scope(identity: Identity, signed: Moment, service: str) -> None:
+    if identity.service != service:
+        raise InvalidSignatureError(f"Credential should be scoped to correct service: '{service}'. ")
     if identity.date != signed.day:
         raise InvalidSignatureError(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "

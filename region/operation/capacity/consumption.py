@@ -21,6 +21,8 @@ from region.model.values import Item
 GIGABYTE: Final = 1024 * limits.MIB
 CAPACITY: Final = "ReturnConsumedCapacity"
 _DETAILS: Final = ("Table", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
+TRANSACTION_FACTOR: Final = 2
+"""How many times as much an item costs in a transaction: it is prepared and committed."""
 
 
 def read_units(size: int, *, consistent: bool) -> float:
@@ -58,7 +60,8 @@ class Consumption:
         """Count one write of an item: the table's share, and that of every index whose entry changes."""
         self.table_units += write_units(max(old_size, new_size))
         for index in self.table.indexes.values():
-            self.add_index(index, sum(units for _, units in index_writes(index, old_item, new_item)))
+            writes = index_writes(index, old_item, old_size, new_item, new_size)
+            self.add_index(index, sum([units for _, units in writes]))
 
     def report(self, mode: str) -> dict[str, Any]:
         """Return the ``ConsumedCapacity`` member for ``TOTAL`` or ``INDEXES``."""
@@ -79,23 +82,37 @@ class Consumption:
         return answer
 
 
-def index_writes(index: Index, old_item: Item | None, new_item: Item | None) -> list[tuple[Item, float]]:
+def index_writes(
+    index: Index, old_item: Item | None, old_size: int, new_item: Item | None, new_size: int
+) -> list[tuple[Item, float]]:
     """Return the entries that a write of an item removes from an index, writes in it or moves, with what each costs."""
-    old_entry = _entry(index, old_item)
-    new_entry = _entry(index, new_item)
-    if old_entry is None or new_entry is None:
-        return [(entry, write_units(values.item_size(entry))) for entry in (old_entry, new_entry) if entry is not None]
-    if any(old_entry[name] != new_entry[name] for name in index.keys.names):
-        return [(entry, write_units(values.item_size(entry))) for entry in (old_entry, new_entry)]
+    names = index.keys.names
+    old_entry = _entry(index, names, old_item)
+    new_entry = _entry(index, names, new_item)
     if old_entry == new_entry:
         return []
-    return [(new_entry, write_units(max(values.item_size(old_entry), values.item_size(new_entry))))]
+    writes = [
+        (entry, write_units(_entry_size(index, entry, size)))
+        for entry, size in ((old_entry, old_size), (new_entry, new_size))
+        if entry is not None
+    ]
+    if old_entry is not None and new_entry is not None and all(old_entry[name] == new_entry[name] for name in names):
+        return [(new_entry, max(units for _, units in writes))]
+    return writes
 
 
-def _entry(index: Index, item: Item | None) -> Item | None:
-    if item is None or any(name not in item for name in index.keys.names):
+def _entry_size(index: Index, entry: Item, item_size: int) -> int:
+    """Return the size of an entry; one that carries everything is as large as its item."""
+    return item_size if index.carried is None else values.item_size(entry)
+
+
+def _entry(index: Index, names: tuple[str, ...], item: Item | None) -> Item | None:
+    if item is None:
         return None
-    return index.project(item)
+    for name in names:
+        if name not in item:
+            return None
+    return item if index.carried is None else index.project(item)
 
 
 def measured(

@@ -76,6 +76,7 @@ def batch_get_item(context: Context, request: dict[str, Any]) -> Response:
                     if read.projection is None
                     else read.projection.apply(images.decode(stored.image))
                 )
+        context.usages[read.table.name].add(consumption, writes=False)
     response: Response = {"Responses": responses, "UnprocessedKeys": unprocessed}
     return _with_capacity(response, request, consumed)
 

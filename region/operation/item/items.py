@@ -26,6 +26,7 @@ from region.operation.capacity.consumption import (
     collection_metrics,
     has_local_indexes,
     read_units,
+    write_units,
 )
 from region.operation.context import Context
 from region.operation.item import parameters
@@ -57,10 +58,12 @@ def get_item(context: Context, request: dict[str, Any]) -> Response:
             response["Item"] = images.splice(stored.image)
         else:
             response["Item"] = projection.apply(images.decode(stored.image))
+    consistent = request.get("ConsistentRead", False)
+    context.usages[table.name].got(size, consistent)
     mode = request.get("ReturnConsumedCapacity")
     if mode is not None and mode != "NONE":
         consumption = Consumption(table, request["TableName"])
-        consumption.table_units = read_units(size, consistent=bool(request.get("ConsistentRead")))
+        consumption.table_units = read_units(size, consistent=consistent)
         response["ConsumedCapacity"] = consumption.report(mode)
     return response
 
@@ -79,7 +82,7 @@ def put_item(context: Context, request: dict[str, Any]) -> Response:
         condition.refuse_nested_keys(table.keys.names)
     incumbent = context.reader.get(table, key)
     old_item = _old_item(request, table, incumbent, condition)
-    _check(condition, old_item, request)
+    _check(context, table, incumbent, condition, old_item, request)
     context.write(table, key, images.encode(item), size, incumbent, item=item, old_item=old_item, condition=condition)
     response: Response = {}
     if return_values == "ALL_OLD" and incumbent is not None and incumbent.image is not None:
@@ -99,7 +102,7 @@ def delete_item(context: Context, request: dict[str, Any]) -> Response:
         condition.refuse_nested_keys(table.keys.names)
     incumbent = context.reader.get(table, key)
     old_item = _old_item(request, table, incumbent, condition)
-    _check(condition, old_item, request)
+    _check(context, table, incumbent, condition, old_item, request)
     context.write(table, key, None, 0, incumbent, old_item=old_item, condition=condition)
     response: Response = {}
     if return_values == "ALL_OLD" and incumbent is not None and incumbent.image is not None:
@@ -124,7 +127,7 @@ def update_item(context: Context, request: dict[str, Any]) -> Response:
         condition.refuse_nested_keys(table.keys.names)
     incumbent = context.reader.get(table, key)
     old_item = images.decode(incumbent.image) if incumbent is not None and incumbent.image is not None else None
-    _check(condition, old_item, request)
+    _check(context, table, incumbent, condition, old_item, request)
     item, paths, size = updated(table, update, old_item, key_item)
     context.write(table, key, images.encode(item), size, incumbent, item=item, old_item=old_item, condition=condition)
     response = _update_attributes(request.get("ReturnValues"), old_item, item, paths)
@@ -192,9 +195,18 @@ def _old_item(
     return images.decode(incumbent.image)
 
 
-def _check(condition: Condition | None, old_item: Item | None, request: Mapping[str, Any]) -> None:
+def _check(
+    context: Context,
+    table: Table,
+    incumbent: StoredItem | None,
+    condition: Condition | None,
+    old_item: Item | None,
+    request: Mapping[str, Any],
+) -> None:
+    """Refuse a write whose condition does not hold; it has cost what a write of the item that is there costs."""
     if condition is None or condition.matches(old_item):
         return
+    context.usages[table.name].writes.add(write_units(incumbent.size if incumbent else 0))
     if old_item is not None and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
         raise ConditionalCheckFailedError(Item=old_item)
     raise ConditionalCheckFailedError

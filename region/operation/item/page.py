@@ -121,16 +121,20 @@ def read(context: Context, request: dict[str, Any], range_: Range, shape: Shape)
     limit = request.get("Limit")
     if consumption is not None and shape.fetch_base:
         entries, items, more = _fetch(context, range_, limit, shape, consumption, consistent=consistent)
+        size = sum([entry.size for entry in entries])
+        fetched = consumption.table_units
     else:
-        entries, more = _take(context, range_, limit)
+        entries, size, more = _take(context, range_, limit)
         items = _select(entries, shape)
+        fetched = 0.0
     response: Response = {"Count": len(items), "ScannedCount": len(entries)}
     if not shape.count_only:
         response["Items"] = items
     if more:
         response["LastEvaluatedKey"] = _key_of(range_, images.decode(entries[-1].image))
+    units = read_units(size, consistent=consistent)
+    context.usages[range_.table.name].read(range_.index, units, fetched)
     if consumption is not None and reported:
-        units = read_units(sum([entry.size for entry in entries]), consistent=consistent)
         if range_.index is None:
             consumption.table_units = units
         else:
@@ -139,21 +143,21 @@ def read(context: Context, request: dict[str, Any], range_: Range, shape: Shape)
     return response
 
 
-def _take(context: Context, range_: Range, limit: int | None) -> tuple[list[Entry], bool]:
-    """Read entries until the page is full; return them, and whether the page ended before the range did."""
+def _take(context: Context, range_: Range, limit: int | None) -> tuple[list[Entry], int, bool]:
+    """Read entries until the page is full; return them, their size, and whether the page ended before the range did."""
     scan = context.reader.scan(range_.table, range_.index, range_.lower, range_.upper, reverse=range_.reverse)
     entries: list[Entry] = []
     size = 0
     for entry in scan:
         if size > limits.PAGE_BYTES_MAX:
             release(scan)
-            return entries, True
+            return entries, size, True
         entries.append(entry)
         size += entry.size
         if len(entries) == limit:
             release(scan)
-            return entries, True
-    return entries, False
+            return entries, size, True
+    return entries, size, False
 
 
 def _select(entries: list[Entry], shape: Shape) -> list[Any]:

@@ -13,7 +13,7 @@ from region.model import keys, values
 from region.model.change import Response
 from region.operation.context import Context
 from region.operation.item import page, parameters
-from region.operation.item.page import Range
+from region.operation.item.page import Range, Shape
 
 _SCAN_EXPRESSIONS: Final = parameters.LEGACY | {
     "FilterExpression",
@@ -54,7 +54,7 @@ def query(context: Context, request: dict[str, Any]) -> Response:
                 else "The provided starting key is outside query boundaries based on provided conditions"
             )
         range_ = page.after(range_, key)
-    return page.read(context, request, range_, shape)
+    return _read(context, "Query", request, range_, shape)
 
 
 def scan(context: Context, request: dict[str, Any]) -> Response:
@@ -84,7 +84,14 @@ def scan(context: Context, request: dict[str, Any]) -> Response:
                 f"correct Segment. TotalSegments: {total} Segment: {segment}"
             )
         range_ = page.after(range_, key)
-    return page.read(context, request, range_, shape)
+    return _read(context, "Scan", request, range_, shape)
+
+
+def _read(context: Context, operation: str, request: dict[str, Any], range_: Range, shape: Shape) -> Response:
+    """Read the page, and count what it answers."""
+    response = page.read(context, request, range_, shape)
+    context.usages[range_.table.name].returned[operation].add(response["Count"])
+    return response
 
 
 def _filter_and_projection(

@@ -148,6 +148,7 @@ def _pages(
         if stop is not None:
             break
     response: Response = {"Items": items}
+    context.usages[consumption.table.name].returned["ExecuteStatement"].add(len(items))
     if stop is not None:
         response["NextToken"] = partiql_token.encode(request, stop)
         if stop.key is not None:

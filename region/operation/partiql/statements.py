@@ -140,6 +140,7 @@ class _Task:
                 item = _project(incumbent, self._action.projection)
                 self.cost = Consumption(self.place.table, self.place.called)
                 self.cost.table_units = read_units(_size(incumbent), consistent=self._consistent)
+                context.usages[self.place.table.name].add(self.cost, writes=False)
         except (DynamoError, ActionError) as error:
             self._answer["Error"] = _error(error)
         if item is not None:

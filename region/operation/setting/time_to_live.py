@@ -145,6 +145,7 @@ def _expire(context: Context, table: Table, items_max: int, bytes_max: int) -> t
             f"the index of expiries of {table.name} names an item that expires at another time",
         )
         context.write(table, key, None, 0, stored, old_item=item, cause=CAUSE_EXPIRY)
+        context.usages[table.name].expired += 1
         count += 1
         size += len(stored.image)
         if size >= bytes_max:

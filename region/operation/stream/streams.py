@@ -24,6 +24,7 @@ from region.model.change import Response
 from region.model.stream import Shard, Stream
 from region.model.table import Table
 from region.model.values import INVALID
+from region.operation.capacity.usage import Usage
 from region.operation.context import Context, arn
 from region.operation.stream import conflicts as stream_conflicts
 from region.operation.stream import iterators as stream_iterators
@@ -144,10 +145,16 @@ def get_records(context: Context, request: Request) -> Response:
     table, stream = _find(context, iterator.arn, "Stream does not exist")
     shard = _shard_of(stream, iterator, now_ms)
     records, following = _tape(context, table, stream).read(shard, iterator, now_ms, limit=limit)
+    _count(context.usages[table.name], stream, records)
     answer: Response = {"Records": records}
     if shard.upto is None or following.after < shard.upto:
         answer["NextShardIterator"] = stream_iterators.encode(following)
     return answer
+
+
+def _count(usage: Usage, stream: Stream, records: list[dict[str, Any]]) -> None:
+    usage.records[stream.label].add(len(records))
+    usage.record_bytes[stream.label].add(sum(record["dynamodb"]["SizeBytes"] for record in records))
 
 
 # Finding.

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from region.errors import TransactionCanceledError
 from region.model.change import StoredItem
-from region.operation.capacity.consumption import Consumption, read_units, write_units
+from region.operation.capacity.consumption import TRANSACTION_FACTOR, Consumption, read_units, write_units
+from region.operation.capacity.usage import Usages
 from region.operation.context import Context
 from region.operation.item.items import collections_written
 from region.operation.transaction.actions import CHECK, ActionError, Effect, Place
 
-COST_FACTOR: Final = 2
 _READ: Final = "ReadCapacityUnits"
 _WRITE: Final = "WriteCapacityUnits"
 
@@ -66,6 +66,19 @@ def read_capacity(places: Sequence[Place], found: Sequence[StoredItem | None], m
     return _report(consumed.values(), mode, _READ)
 
 
+def count_reads(usages: Usages, places: Sequence[Place], found: Sequence[StoredItem | None]) -> None:
+    """Count what a transaction read."""
+    for place, stored in zip(places, found, strict=True):
+        usages[place.table.name].reads.add(TRANSACTION_FACTOR * read_units(live_size(stored), consistent=True))
+
+
+def count_checks(usages: Usages, effects: Iterable[Effect]) -> None:
+    """Count what the checks of a transaction of writes cost; its writes are counted where they are done."""
+    for effect in effects:
+        if effect.write.kind == CHECK:
+            usages[effect.table.name].writes.add(TRANSACTION_FACTOR * write_units(live_size(effect.incumbent)))
+
+
 def live_size(stored: StoredItem | None) -> int:
     """Return the size in bytes of an item that may be missing or a tombstone."""
     return stored.size if stored is not None and stored.image is not None else 0
@@ -86,7 +99,7 @@ def _doubled(report: dict[str, Any], member: str) -> dict[str, Any]:
     for indexes in ("LocalSecondaryIndexes", "GlobalSecondaryIndexes"):
         parts += report.get(indexes, {}).values()
     for part in parts:
-        part["CapacityUnits"] *= COST_FACTOR
+        part["CapacityUnits"] *= TRANSACTION_FACTOR
         part[member] = part["CapacityUnits"]
     return report
 

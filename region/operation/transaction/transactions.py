@@ -15,7 +15,7 @@ Source: AWS API reference of both operations; developer guide, "Amazon DynamoDB 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from region.errors import ValidationError
@@ -75,6 +75,7 @@ def read_together(context: Context, gets: Sequence[Get], places: Sequence[Place]
     total = sum(map(reports.live_size, found))
     if total > limits.TRANSACTION_BYTES_MAX:
         raise ValidationError(f"Payload in response is too large.{total}")
+    reports.count_reads(context.usages, places, found)
     responses: list[dict[str, Any]] = []
     for get, stored in zip(gets, found, strict=True):
         if stored is None or stored.image is None:
@@ -92,15 +93,17 @@ def read_again(context: Context, writes: Sequence[Write], mode: str | None) -> R
         return {}
     places = locate(context, writes)
     found = context.reader.get_together((place.table, place.key) for place in places)
+    reports.count_reads(context.usages, places, found)
     return reports.read_capacity(places, found, mode)
 
 
-def carry_out(context: Context, effects: Iterable[Effect], token: ClientToken | None) -> None:
+def carry_out(context: Context, effects: Sequence[Effect], token: ClientToken | None) -> None:
     """Write everything that a transaction does, as one group, and remember its token."""
     group = context.rng.token(GROUP_BYTES)
     for effect in effects:
         if effect.write.kind != CHECK:
             perform(context, effect, group=group)
+    reports.count_checks(context.usages, effects)
     tokens.remember(context, token)
 
 

@@ -14,16 +14,17 @@ AWS = Path(sys.executable).parent / "aws"
 
 
 class CommandLine:
-    """The ``aws dynamodb`` command of one region."""
+    """The ``aws`` command of one region, for one service."""
 
-    def __init__(self, fleet: Any, region: str) -> None:
+    def __init__(self, fleet: Any, region: str, service: str = "dynamodb") -> None:
         self.region = region
+        self._service = service
         self._options = ["--endpoint-url", fleet.endpoint(region), "--region", region, "--output", "json"]
         self._environment = fleet.environment()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command, whatever becomes of it."""
-        command = [str(AWS), "dynamodb", *arguments, *self._options]
+        command = [str(AWS), self._service, *arguments, *self._options]
         return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=60)
 
     def __call__(self, *arguments: str) -> Any:
@@ -123,3 +124,11 @@ def test_an_error_has_the_name_that_aws_gives_it(
     done = virginia.run(*arguments)
     assert done.returncode != 0
     assert f"({error})" in done.stderr
+
+
+def test_aws_cloudwatch_lists_the_metrics_of_a_table(fleet: Any, virginia: CommandLine, table: str) -> None:
+    listed = CommandLine(fleet, virginia.region, "cloudwatch")(
+        "list-metrics", "--namespace", "AWS/DynamoDB", "--dimensions", f"Name=TableName,Value={table}"
+    )
+    names = {metric["MetricName"] for metric in listed["Metrics"]}
+    assert {"SuccessfulRequestLatency", "PendingReplicationCount"} <= names

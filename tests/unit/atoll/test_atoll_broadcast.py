@@ -115,7 +115,7 @@ async def test_commits_and_deliveries_are_counted_and_not_told_one_by_one() -> N
         for _ in range(1000):
             region.broadcast.listen(Committed(1, 2))
             region.broadcast.listen(Applied("a", "b", 3, 0, 0, 0, 1.0))
-            region.broadcast.listen(Delivered("a", "b", 4, 5))
+            region.broadcast.listen(Delivered("a", "b", 4, 5, ("t",)))
             region.broadcast.listen(BootstrapProgress("t", "u", "b", 1, 2))
         region.requests = {"requests": 500}
         ((_, _, delta),) = await following(reader)

@@ -144,8 +144,8 @@ def test_a_link_shows_its_numbers_and_nothing_for_what_is_not_known() -> None:
 
 def test_requests_are_shown_by_operation_error_and_duration() -> None:
     statistics = EndpointStatistics(("GetItem", "PutItem"))
-    statistics.operations["GetItem"].add(0.00005, SUCCESS)
-    statistics.operations["GetItem"].add(0.003, "ResourceNotFoundException")
+    statistics.operations["GetItem"].unnamed.add(0.00005, SUCCESS)
+    statistics.operations["GetItem"].unnamed.add(0.003, "ResourceNotFoundException")
     text = Metrics([lambda: endpoint_samples(statistics)]).text().decode()
     assert 'atoll_requests_total{operation="GetItem"} 2.0' in text
     assert 'atoll_request_errors_total{error="ResourceNotFoundException",operation="GetItem"} 1.0' in text

@@ -219,7 +219,7 @@ async def test_what_a_peer_wrote_counts_when_it_is_applied() -> None:
 
     await watched.engine.transact(apply)
     assert watched.counts("SKC") == {"a/1": 6}
-    assert watched.counts("PKC", "g") == {"x": 3}
+    assert watched.counts("PKC", "g") == {"x": 6}
 
 
 async def test_throttled_requests_count_by_key_and_in_their_own_mode_nothing_else_does() -> None:

@@ -253,5 +253,5 @@ def test_latency_is_measured_on_the_clock_of_the_source() -> None:
     assert work is not None
     sink.applied(work, 1025 + skewed_ms)
     settled = source.ack(sink.ack(1, 1025 + skewed_ms), 1045)
-    assert settled == (1, 25)
+    assert settled[:2] == (1, 25)
     assert source.heartbeat(1, (0, 0), 1045).skew_ms == skewed_ms

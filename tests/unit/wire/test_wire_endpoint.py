@@ -120,7 +120,7 @@ async def test_an_operations_error_is_rendered_as_awss(error: DynamoError, statu
         answer = await client.ask("GetItem", GET)
         assert (answer.status, answer.json) == (status, body)
         assert int(answer.headers["x-amz-crc32"]) == zlib.crc32(answer.body)
-        assert server.endpoint.statistics.operations["GetItem"].outcomes == {error.name: 1}
+        assert server.endpoint.statistics.operations["GetItem"].total().outcomes == {error.name: 1}
 
 
 @pytest.mark.parametrize("error", [OperatingError("full"), StoreError("no disk", definite=False), DefectError("wrong")])

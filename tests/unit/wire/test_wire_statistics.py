@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from wire_endpoint import connected
 
 from region.operation import OPERATIONS
-from region.wire.statistics import BUCKETS, OperationStatistics, bucket, upper_bound_s
+from region.wire.statistics import BUCKETS, Tally, bucket, upper_bound_s
 
 GET = {"TableName": "tab", "Key": {"a": {"S": "x"}}}
 
@@ -25,7 +25,7 @@ def test_durations_out_of_range_are_counted_at_the_ends() -> None:
 
 @given(st.lists(st.floats(1e-6, 100), min_size=1, max_size=50), st.floats(0.01, 1))
 def test_a_quantile_is_at_most_a_fifth_too_high(durations: list[float], share: float) -> None:
-    statistics = OperationStatistics()
+    statistics = Tally()
     for duration_s in durations:
         statistics.add(duration_s, "")
     exact_ms = sorted(durations)[min(int(share * len(durations) + 0.999999), len(durations)) - 1] * 1000
@@ -33,7 +33,7 @@ def test_a_quantile_is_at_most_a_fifth_too_high(durations: list[float], share: f
 
 
 def test_nothing_has_no_quantile() -> None:
-    assert OperationStatistics().quantile_ms(0.99) == 0.0
+    assert Tally().quantile_ms(0.99) == 0.0
 
 
 async def test_requests_are_counted_by_operation_and_outcome() -> None:
@@ -45,9 +45,9 @@ async def test_requests_are_counted_by_operation_and_outcome() -> None:
         client.send(b"GET / HTTP/1.1\r\n\r\n")
         await client.answer()
         statistics = server.endpoint.statistics
-        assert statistics.operations["GetItem"].outcomes == {"": 2, "ValidationException": 1}
-        assert statistics.operations["GetItem"].requests == 3
-        assert sum(statistics.operations["GetItem"].buckets) == 3
+        assert statistics.operations["GetItem"].total().outcomes == {"": 2, "ValidationException": 1}
+        assert statistics.operations["GetItem"].total().requests == 3
+        assert sum(statistics.operations["GetItem"].total().buckets) == 3
         assert statistics.unrouted.outcomes == {"UnknownOperationException": 1, "": 1}
         assert statistics.connections == 1
         assert set(statistics.operations) == set(OPERATIONS)
