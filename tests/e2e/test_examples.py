@@ -39,6 +39,12 @@ PROMISES = {
         "Page 2 from the end: ['message 0']",
         "The consumer has counted: ada 5, bob 2, cy 1",
     ],
+    "iot_archive/ingest.py": [
+        "year=2026/month=11/day=27/hour=08: 60 readings",
+        "year=2026/month=11/day=27/hour=09: 60 readings",
+        "year=2026/month=11/day=27/hour=10: 30 readings",
+        "Put aside: 1 batch, RetryAttemptsExhausted",
+    ],
     "http_api/serve.py --tour": [
         "POST /notes -> 201",
         "now 'buy mangoes', version 2",
