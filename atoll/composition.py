@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from atoll import archive, certificates, tether
+from atoll.access import Access
 from atoll.admin import Parts, Serving
 from atoll.child import Ready
 from atoll.config import Config
@@ -87,6 +88,8 @@ class Region:
         self._assembly: Assembly | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._tls = Tls(config.tls)
+        self._access = Access(config.access.file, config.account, config.api.access_keys)
+        self._endpoint: Endpoint | None = None
 
     async def start(self) -> Addresses:
         """Build and start everything; return where the region listens.
@@ -111,7 +114,14 @@ class Region:
         assembly = self._assemble(source, events)
         engine, replication = assembly.engine, assembly.replication
         archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
-        endpoint = Endpoint(engine, _endpoint_settings(config), rng=engine.rng, source=source, horizon=engine.horizon)
+        endpoint = self._endpoint = Endpoint(
+            engine,
+            _endpoint_settings(config, self._access),
+            rng=engine.rng,
+            source=source,
+            horizon=engine.horizon,
+            guard=self._access.guard(lambda: engine.reading),
+        )
         delivery = _delivery(config, engine)
         triggers = self._triggers(engine)
         collector = Collector(engine, endpoint.statistics, replication)
@@ -211,18 +221,29 @@ class Region:
             self._watch.cancel()
         await self._started.aclose()
 
-    def follow_certificates(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take new certificates at SIGHUP, where there are any."""
-        if self._tls.clients is not None:
-            loop.add_signal_handler(signal.SIGHUP, self._reload_certificates)
+    def follow_files(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take new certificates and a new access file at SIGHUP, where there are any."""
+        if self._tls.clients is not None or self._access.on:
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
 
-    def _reload_certificates(self) -> None:
+    def _reload(self) -> None:
+        if self._tls.clients is not None:
+            self._reload_one("certificates", self._tls.reload)
+        if self._access.on:
+            self._reload_one("access", self._reload_access)
+
+    def _reload_one(self, what: str, reload: Callable[[], None]) -> None:
         try:
-            self._tls.reload()
-        except StartError as error:
-            self.logs.say("error", "certificates_kept", problem=error.problem, remedy=error.remedy)
+            reload()
+        except RemedyError as error:
+            self.logs.say("error", f"{what}_kept", problem=error.problem, remedy=error.remedy)
         else:
-            self.logs.say("info", "certificates_loaded")
+            self.logs.say("info", f"{what}_loaded")
+
+    def _reload_access(self) -> None:
+        self._access.reload()
+        if self._endpoint is not None:
+            self._endpoint.dispatcher.trust(self._access.credentials)
 
     def _notice(self, event: Event) -> None:
         """Look for a defect right after a failure of the store, which is how most defects show."""
@@ -275,10 +296,12 @@ def _region_settings(config: Config) -> RegionSettings:
     )
 
 
-def _endpoint_settings(config: Config) -> EndpointSettings:
+def _endpoint_settings(config: Config, access: Access) -> EndpointSettings:
     return EndpointSettings(
         region=config.region,
-        access_keys=config.api.access_keys,
+        account=config.account,
+        access_keys={} if access.on else config.api.access_keys,
+        credentials=access.credentials,
         tokens=config.session.tokens,
         session_wait_ms=config.session.wait_ms,
         staleness=config.session.staleness,
@@ -362,7 +385,7 @@ async def _serve(config: Config, *, tethered: bool) -> int:
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         await loop.run_in_executor(None, region.logs.open)
         await loop.run_in_executor(None, certificates.load)
-        region.follow_certificates(loop)
+        region.follow_files(loop)
         region.logs.say("info", "ready", **msgspec.structs.asdict(addresses))
         code = await stopped
         region.logs.say("info", "stopping", code=code)

@@ -23,6 +23,7 @@ from msgspec import Meta
 
 from atoll.failure import ConfigError, UsageError
 from atoll.sections import (
+    AccessConfig,
     Account,
     AdminConfig,
     ApiConfig,
@@ -48,6 +49,7 @@ from atoll.sections import (
 from atoll.triggers.settings import TriggerSettings, check, kind_of
 
 __all__ = [
+    "AccessConfig",
     "AdminConfig",
     "ApiConfig",
     "ArchiveConfig",
@@ -99,6 +101,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     replication: ReplicationConfig = ReplicationConfig()
     admin: AdminConfig = AdminConfig()
     tls: TlsConfig = TlsConfig()
+    access: AccessConfig = AccessConfig()
     clock: ClockConfig = ClockConfig()
     session: SessionConfig = SessionConfig()
     streams: StreamsConfig = StreamsConfig()

@@ -39,6 +39,13 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Secret access keys by access key id. Empty: any credentials are accepted and no signature is checked."""
 
 
+class AccessConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may do what."""
+
+    file: str = ""
+    """The file with principals, their keys and their policies. Empty: everybody may do everything."""
+
+
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where health, metrics, status and pausing are served."""
 

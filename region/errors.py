@@ -99,6 +99,13 @@ class UnrecognizedClientError(DynamoError):
     prefix = SERVICE
 
 
+class ExpiredTokenError(DynamoError):
+    """``ExpiredTokenException``: the session token was good once."""
+
+    name = "ExpiredTokenException"
+    prefix = SERVICE
+
+
 class AccessDeniedError(DynamoError):
     """``AccessDeniedException``: the principal may not do this."""
 

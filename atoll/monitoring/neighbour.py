@@ -15,6 +15,8 @@ from region.wire.exchange import Exchange
 
 SERVICE: Final = "monitoring"
 """CloudWatch's name in the scope of a credential."""
+POLICY_PREFIX: Final = "cloudwatch"
+"""Its name in policies."""
 
 
 class CloudWatch:
@@ -22,6 +24,18 @@ class CloudWatch:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
+
+    def action(self, exchange: Exchange) -> str:
+        """Return what a policy calls what a request asks for."""
+        from atoll.monitoring import protocols  # noqa: PLC0415  As below.
+        from atoll.monitoring.errors import CloudWatchError  # noqa: PLC0415  As below.
+
+        request = protocols.Request(exchange.path, exchange.headers, exchange.body)
+        try:
+            operation, _ = protocols.of(request).read(request)
+        except CloudWatchError:
+            operation = ""
+        return f"{POLICY_PREFIX}:{operation}"
 
     def serve(self, exchange: Exchange) -> Page:
         """Answer a request."""

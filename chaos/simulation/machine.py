@@ -30,7 +30,7 @@ from region.operation.context import RegionSettings
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
 from region.wire.dispatch import Dispatcher
-from region.wire.exchange import Exchange
+from region.wire.exchange import Exchange, Origin
 from region.wire.settings import EndpointSettings
 from region.wire.statistics import EndpointStatistics
 from replication import Assembly, Ports, ReplicationSettings
@@ -52,6 +52,8 @@ class Call:
     """A request on its way through a region: ``done`` is called with the answer's bytes, or with :class:`Reset`."""
 
     __slots__ = ("_done", "_machine")
+
+    origin: Final = Origin(None, secure=False)
 
     def __init__(self, machine: Machine, done: Callable[[bytes | Reset], None]) -> None:
         self._machine = machine

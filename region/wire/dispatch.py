@@ -4,8 +4,11 @@ What: :class:`Dispatcher` takes an exchange from its connection, finds the route
 request to the engine. Where the fast check or the operation finds fault with the body, ``region.wire.explanation`` has
 the last word: it raises AWS's error, or returns the request as AWS would have read it, which then runs.
 
+Where there are principals, a guard judges the request first, and gives what may run.
+
 Invariants: whatever a request does, no other suffers: a defect becomes a 500, is counted, and is reported to the event
-loop's exception handler. The order of checks is AWS's: target, credentials, JSON, types, constraints, operation.
+loop's exception handler. The order of checks is AWS's: target, credentials, JSON, types, constraints, permissions,
+operation.
 
 Hazards: :meth:`Dispatcher.serve` runs once for every request, on the event loop's thread.
 
@@ -15,12 +18,14 @@ Source: DynamoDB low-level API; the project's design, sections 2 and 5.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
 from clock import PhysicalClock
+from region.authorization import Circumstances, Credential, Guard
 from region.engine import INTERNAL_ERROR
 from region.errors import AtollError, DynamoError, InternalServerError, UnknownOperationError
 from region.horizon import Horizon
@@ -61,6 +66,9 @@ class Door(Protocol):
 
 class Neighbour(Protocol):
     """Another service of AWS that answers on the same address, to requests that are signed for it."""
+
+    def action(self, exchange: Exchange) -> str:
+        """Return what a policy calls what a request asks for, such as ``cloudwatch:ListMetrics``."""
 
     def serve(self, exchange: Exchange) -> answers.Page:
         """Answer a request."""
@@ -106,6 +114,7 @@ class Dispatcher:
         rng: Rng,
         source: PhysicalClock,
         horizon: Horizon | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.neighbours: dict[str, Neighbour] = {}
         """Other services at the same address, by the name that requests are signed for."""
@@ -116,13 +125,21 @@ class Dispatcher:
         self._door = door
         self._settings = settings
         self._now_ms = source.now_ms
-        self._verifier = Verifier(settings.access_keys) if settings.access_keys else None
+        self._guard = guard
+        of_nobody = {key: Credential(secret) for key, secret in settings.access_keys.items()}
+        self.trust({**of_nobody, **settings.credentials})
         self._health = f"healthy: dynamodb.{settings.region}.amazonaws.com ".encode()
         self._routes: dict[bytes | None, Route] = {
             target.encode(): Route(spec, OPERATIONS[spec.name], statistics.operations[spec.name], self.sessions)
             for target, spec in service_model.load().items()
             if spec.name in OPERATIONS
         }
+
+    def trust(self, credentials: Mapping[str, Credential]) -> None:
+        """Go by these credentials from now on; without any, everybody is believed."""
+        self._verifier = Verifier(credentials, self._settings.region) if credentials else None
+        if self._guard is not None:
+            self._guard.forget()
 
     def serve(self, exchange: Exchange) -> None:
         """Run a request; its exchange is answered now or later."""
@@ -144,6 +161,7 @@ class Dispatcher:
                 exchange.identity = identify(headers, exchange.query)
             else:
                 exchange.identity = self._verifier.verify(exchange, self._now_ms())
+                exchange.principal = self._verifier.owner(exchange.identity)
             if b"content-encoding" in headers:
                 exchange.body = content.unpack(
                     exchange.body, headers[b"content-encoding"], self._settings.body_bytes_max
@@ -152,14 +170,15 @@ class Dispatcher:
             if not route.check(request):
                 exchange.explained = True
                 request = explain(route.shape, request)
+            operation = route.operation if self._guard is None else self._admit(exchange, route.operation, request)
             exchange.tally = route.tallies.get(request.get("TableName")) or route.tally(request)
             if SESSION in headers and self.sessions is not None:
-                submit = partial(self._door.submit, route.operation, request, exchange.request_id, exchange.done)
+                submit = partial(self._door.submit, operation, request, exchange.request_id, exchange.done)
                 self.sessions.admit(exchange, headers[SESSION], request, submit)
             else:
-                self._door.submit(route.operation, request, exchange.request_id, exchange.done)
+                self._door.submit(operation, request, exchange.request_id, exchange.done)
         except DynamoError as error:
-            exchange.fail(error)
+            self.failed(exchange, error)
         except Exception as defect:
             self.broken(exchange, defect)
 
@@ -176,14 +195,38 @@ class Dispatcher:
             exchange.explained = True
             try:
                 request = explain(route.shape, codec.decode(exchange.body))
+                operation = self._admit(exchange, route.operation, request)
             except DynamoError as explained:
                 exchange.fail(explained)
             else:
-                self._door.submit(route.operation, request, exchange.request_id, exchange.done)
+                self._door.submit(operation, request, exchange.request_id, exchange.done)
         elif isinstance(error, DynamoError):
             exchange.fail(error)
         else:
             exchange.fail(InternalServerError(INTERNAL_ERROR))
+
+    def _admit(self, exchange: Exchange, operation: Operation, request: dict[str, Any]) -> Operation:
+        """Return what may run of an operation for whoever signed the request.
+
+        Raises:
+            AccessDeniedError: nothing.
+        """
+        if self._guard is None or exchange.principal is None:
+            return operation
+        return self._guard.admit(operation, request, exchange.principal, partial(self._circumstances, exchange))
+
+    def _circumstances(self, exchange: Exchange) -> Circumstances:
+        headers, origin = exchange.headers, exchange.connection.origin
+        agent, referer = headers.get(b"user-agent"), headers.get(b"referer")
+        return Circumstances(
+            now_ms=int(self._now_ms()),
+            region=self._settings.region,
+            account=self._settings.account,
+            source_ip=origin.address,
+            secure=origin.secure,
+            user_agent=None if agent is None else agent.decode("latin-1"),
+            referer=None if referer is None else referer.decode("latin-1"),
+        )
 
     def broken(self, exchange: Exchange, defect: Exception) -> None:
         """Answer a request whose handling has a defect with a 500, and report it."""
@@ -231,10 +274,14 @@ class Dispatcher:
             return False
         try:
             if self._verifier is not None:
-                self._verifier.verify(exchange, self._now_ms(), service)
+                exchange.identity = self._verifier.verify(exchange, self._now_ms(), service)
+                exchange.principal = self._verifier.owner(exchange.identity)
             if b"content-encoding" in exchange.headers:
                 encoding = exchange.headers[b"content-encoding"]
                 exchange.body = content.unpack(exchange.body, encoding, self._settings.body_bytes_max)
+            if self._guard is not None and exchange.principal is not None:
+                action, tell = neighbour.action(exchange), partial(self._circumstances, exchange)
+                self._guard.require(action, exchange.principal, tell)
             page = neighbour.serve(exchange)
         except DynamoError as error:
             page = neighbour.refuse(exchange, error)

@@ -17,6 +17,7 @@ import ssl as tls
 from typing import Final
 
 from clock import PhysicalClock
+from region.authorization import Guard
 from region.errors import OperatingError
 from region.horizon import Horizon
 from region.operation import OPERATIONS
@@ -37,7 +38,7 @@ SHUTDOWN_S: Final = 0.2
 class Endpoint:
     """A region's DynamoDB endpoint. Make one, :meth:`start` it, :meth:`stop` it once.
 
-    Without a horizon it knows no sessions.
+    Without a horizon it knows no sessions, without a guard everybody may do everything.
     """
 
     def __init__(
@@ -48,12 +49,13 @@ class Endpoint:
         rng: Rng,
         source: PhysicalClock,
         horizon: Horizon | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.settings = settings
         self.statistics = EndpointStatistics(tuple(OPERATIONS))
         self.ticks = 0
         self.dispatcher = Dispatcher(
-            engine, settings, statistics=self.statistics, rng=rng, source=source, horizon=horizon
+            engine, settings, statistics=self.statistics, rng=rng, source=source, horizon=horizon, guard=guard
         )
         self._connections: set[Connection] = set()
         self._ready: list[Connection] = []

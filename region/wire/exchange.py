@@ -13,7 +13,7 @@ response headers go into :attr:`Exchange.extra`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from region.errors import DynamoError
 from region.model.session import NOTHING, Token
@@ -22,14 +22,28 @@ from region.wire.session import ASKED
 from region.wire.statistics import SUCCESS
 
 if TYPE_CHECKING:
+    from region.access import Principal
     from region.errors import AtollError
     from region.wire.dispatch import Dispatcher, Route
     from region.wire.identity import Identity
     from region.wire.statistics import Tally
 
 
+class Origin(NamedTuple):
+    """Where a connection comes from."""
+
+    address: str | None
+    """The client's IP address, where it has one."""
+    secure: bool
+    """Whether it is encrypted."""
+
+
 class Caller(Protocol):
     """Where a request came from: a connection, or whoever calls in process."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where the connection comes from."""
 
     def answered(self, exchange: Exchange) -> None:
         """The answer is there, in :attr:`Exchange.answer`."""
@@ -50,6 +64,7 @@ class Exchange:
         "marks",
         "method",
         "path",
+        "principal",
         "query",
         "request_id",
         "route",
@@ -80,6 +95,7 @@ class Exchange:
         self.answer: bytes | None = None
         self.request_id = ""
         self.identity: Identity | None = None
+        self.principal: Principal | None = None
         self.route: Route | None = None
         self.tally: Tally | None = None
         """Where the request counts; ``None`` before it is understood."""

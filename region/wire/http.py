@@ -26,7 +26,8 @@ import httptools
 from region.errors import DynamoError, RequestTooLargeError
 from region.wire.answers import CLOSE, KEEP_ALIVE
 from region.wire.content import TOO_LARGE
-from region.wire.exchange import Exchange
+from region.wire.exchange import Exchange, Origin
+from region.wire.refusals import BadRequestError, HeadersTooLargeError
 
 if TYPE_CHECKING:
     from region.wire.endpoint import Endpoint
@@ -34,20 +35,6 @@ if TYPE_CHECKING:
 FLUSH_BYTES: Final = 65_536
 LINGER_S: Final = 2
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class BadRequestError(DynamoError):
-    """A request that is no HTTP, or one that breaks its limits."""
-
-    name = "BadRequestException"
-    prefix = "com.amazon.coral.service#"
-
-
-class HeadersTooLargeError(BadRequestError):
-    """A request line and headers that are larger than the endpoint accepts."""
-
-    name = "RequestHeaderFieldsTooLargeException"
-    status = 431
 
 
 class Connection(asyncio.Protocol):
@@ -218,6 +205,15 @@ class Connection(asyncio.Protocol):
         else:
             self._pending.append(exchange)
             self._dispatcher.serve(exchange)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the client is, and whether nobody between it and here can read along."""
+        if self._transport is None:
+            return Origin(None, secure=False)
+        peer = self._transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else None
+        return Origin(address, secure=self._transport.get_extra_info("ssl_object") is not None)
 
     # What the endpoint calls.
 

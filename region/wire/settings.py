@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from region.authorization import Credential
 from region.model import limits
 
 
@@ -17,8 +18,13 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     region: str = "us-east-1"
     """The region that the health answer names."""
+    account: str = "000000000000"
+    """The account whose tables these are."""
     access_keys: Mapping[str, str] = {}
-    """Secrets by access key id. Empty: any well-formed credentials are accepted, and no signature is verified."""
+    """Secrets by access key id, which open everything. Without these and ``credentials``, any well-formed credentials
+    are accepted, and no signature is verified."""
+    credentials: Mapping[str, Credential] = {}
+    """The credentials of principals by access key id; a guard judges what they ask."""
     body_bytes_max: int = limits.REQUEST_BYTES_MAX
     """The largest body, as sent and after decompression."""
     head_bytes_max: int = 64 * limits.KIB

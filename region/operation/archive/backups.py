@@ -67,7 +67,8 @@ def list_backups(context: Context, request: Request) -> Response:
     kind = request.get("BackupType") or backup.USER
     name = context.table_name(request["TableName"]) if request.get("TableName") else None
     lower, upper = request.get("TimeRangeLowerBound"), request.get("TimeRangeUpperBound")
-    after = archive_names.backup_id(request["ExclusiveStartBackupArn"]) if "ExclusiveStartBackupArn" in request else ""
+    start = request.get("ExclusiveStartBackupArn")
+    after = archive_names.backup_parts(start)[1] if start is not None else ""
     found = [
         (manifest, status)
         for manifest, status in _all(context)
@@ -188,9 +189,9 @@ def _all(context: Context) -> Iterator[tuple[Manifest, str]]:
 
 
 def _find(context: Context, arn: str) -> tuple[Manifest, str]:
-    wanted = archive_names.backup_id(arn)
+    table, wanted = archive_names.backup_parts(arn)
     for manifest, status in _all(context):
-        if manifest.id == wanted:
+        if (manifest.table.name, manifest.id) == (table, wanted):
             problem = context.shelf.problem(wanted) if status == AVAILABLE else None
             if problem is None:
                 return manifest, status

@@ -27,16 +27,16 @@ def backup_arn(context: Context, table_name: str, backup_id: str) -> str:
     return f"{table_arn(context, table_name)}/backup/{backup_id}"
 
 
-def backup_id(given_arn: str) -> str:
-    """Return the id in a backup's ARN.
+def backup_parts(given_arn: str) -> tuple[str, str]:
+    """Return the table's name and the id in a backup's ARN.
 
     Raises:
         BackupNotFoundError: it is no ARN of a backup.
     """
-    head, separator, tail = given_arn.rpartition("/backup/")
-    if not separator or not head.startswith("arn:") or not tail:
+    head, separator, backup_id = given_arn.rpartition("/backup/")
+    if not separator or not head.startswith("arn:") or not backup_id:
         raise BackupNotFoundError(f"Backup not found: {given_arn}")
-    return tail
+    return head.rpartition("/")[2], backup_id
 
 
 def source_table(context: Context, name_or_arn: str) -> Table:

@@ -11,11 +11,13 @@ from botocore.credentials import Credentials
 from wire_endpoint import AUTHORIZATION, CREDENTIAL, Client, connected, message
 
 from clock import ManualClock
+from region.authorization import Credential
 from region.errors import DynamoError, IncompleteSignatureError, UnrecognizedClientError
 from region.wire.identity import Identity, identify
 from region.wire.signature import Verifier
 
 KEYS = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+CREDENTIALS = {key: Credential(secret) for key, secret in KEYS.items()}
 BODY = b'{"TableName":"tab","Key":{"a":{"S":"x"}}}'
 HEAD = {b"authorization": AUTHORIZATION.encode(), b"x-amz-date": b"20251123T000000Z"}
 ALICE = Identity("AKIDEXAMPLE", "20251123", "us-east-1", "dynamodb")
@@ -151,14 +153,14 @@ async def test_an_incomplete_query_is_refused_with_all_that_is_missing() -> None
 
 @pytest.mark.parametrize("query", [False, True])
 def test_what_botocore_signs_verifies(query: bool) -> None:
-    verifier = Verifier(KEYS)
+    verifier = Verifier(CREDENTIALS)
     for _ in range(2):
         assert verifier.verify(signed(query=query), now_ms())[::2] == ("AKIDEXAMPLE", "eu-west-1")
 
 
 @pytest.mark.parametrize("query", [False, True])
 def test_whatever_is_changed_after_signing_breaks_the_signature(query: bool) -> None:
-    verifier = Verifier(KEYS)
+    verifier = Verifier(CREDENTIALS)
 
     def refused(request: Request) -> None:
         with pytest.raises(DynamoError, match="signature we calculated does not match") as caught:
@@ -180,7 +182,7 @@ def test_whatever_is_changed_after_signing_breaks_the_signature(query: bool) -> 
 
 def test_an_unknown_key_is_refused() -> None:
     with pytest.raises(UnrecognizedClientError, match="The security token included in the request is invalid"):
-        Verifier(KEYS).verify(signed(key="OTHER"), now_ms())
+        Verifier(CREDENTIALS).verify(signed(key="OTHER"), now_ms())
 
 
 MINUTE_MS = 60_000
@@ -188,7 +190,7 @@ MINUTE_MS = 60_000
 
 @pytest.mark.parametrize(("drift_minutes", "fits"), [(-14, True), (14, True), (16, False), (-16, False)])
 def test_a_signature_is_good_for_fifteen_minutes_either_way(drift_minutes: int, fits: bool) -> None:
-    request, verifier, at = signed(), Verifier(KEYS), now_ms() + drift_minutes * MINUTE_MS
+    request, verifier, at = signed(), Verifier(CREDENTIALS), now_ms() + drift_minutes * MINUTE_MS
     if fits:
         verifier.verify(request, at)
         return
@@ -204,7 +206,7 @@ def test_a_signature_is_good_for_fifteen_minutes_either_way(drift_minutes: int, 
 
 
 def test_a_presigned_request_is_good_for_as_long_as_it_says() -> None:
-    verifier, request = Verifier(KEYS), signed(query=True)
+    verifier, request = Verifier(CREDENTIALS), signed(query=True)
     assert b"X-Amz-Expires=3600" in request.query
     verifier.verify(request, now_ms() + 59 * MINUTE_MS)
     with pytest.raises(DynamoError, match="Signature expired: "):
@@ -216,7 +218,7 @@ def test_a_presigned_request_cannot_say_just_anything(expires: str) -> None:
     request = signed(query=True)
     request.query = request.query.replace(b"X-Amz-Expires=3600", f"X-Amz-Expires={expires}".encode())
     with pytest.raises(IncompleteSignatureError):
-        Verifier(KEYS).verify(request, now_ms())
+        Verifier(CREDENTIALS).verify(request, now_ms())
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ def test_a_scope_that_does_not_fit_is_refused(credential: str, date: str, words:
         b"x-amz-date": date.encode(),
     }
     with pytest.raises(DynamoError) as caught:
-        Verifier(KEYS).verify(Request("", headers), 0)
+        Verifier(CREDENTIALS).verify(Request("", headers), 0)
     assert words in caught.value.message
 
 
@@ -256,7 +258,7 @@ async def test_an_endpoint_with_access_keys_serves_those_who_sign_with_them_alon
 
 def test_the_clock_that_counts_is_the_regions() -> None:
     clock = ManualClock(now_ms())
-    verifier, request = Verifier(KEYS), signed()
+    verifier, request = Verifier(CREDENTIALS), signed()
     verifier.verify(request, clock.now_ms())
     clock.set(now_ms() + 20 * MINUTE_MS)
     with pytest.raises(DynamoError, match="Signature expired"):

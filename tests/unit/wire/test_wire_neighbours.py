@@ -18,6 +18,9 @@ BESIDE = AUTHORIZATION.replace("/dynamodb/", "/monitoring/")
 class Echo:
     """A neighbour that answers with what it got."""
 
+    def action(self, exchange: Exchange) -> str:
+        return "echo:Do"
+
     def serve(self, exchange: Exchange) -> Page:
         return Page(201, "text/echo", exchange.method + exchange.path.encode() + exchange.body, "x-echo: yes\r\n")
 
