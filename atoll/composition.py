@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from atoll import archive, certificates, tether
+from atoll import archive, certificates, derivation, tether
 from atoll.access import Access
 from atoll.admin import Parts, Serving
 from atoll.child import Ready
@@ -53,17 +53,11 @@ from region.checkpoint import RunBeside
 from region.engine import Engine
 from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
-from region.model.expiry import ExpirySettings
-from region.model.feed import ConflictSettings
-from region.model.key_series import InsightsSettings
-from region.model.retention import RetentionSettings
-from region.model.stream import StreamSettings
-from region.operation.context import RegionSettings
 from region.randomness import SystemRng
 from region.store.faulty import FaultyStore
 from region.store.sqlite import open_store
-from region.wire import Endpoint, EndpointSettings
-from replication import Assembly, Ports, ReplicationSettings, WebSocketTransport
+from region.wire import Endpoint
+from replication import Assembly, Ports, WebSocketTransport
 
 if TYPE_CHECKING:
     from atoll.kinesis.delivery import Delivery
@@ -114,14 +108,7 @@ class Region:
         assembly = self._assemble(source, events)
         engine, replication = assembly.engine, assembly.replication
         archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
-        endpoint = self._endpoint = Endpoint(
-            engine,
-            _endpoint_settings(config, self._access),
-            rng=engine.rng,
-            source=source,
-            horizon=engine.horizon,
-            guard=self._access.guard(lambda: engine.reading),
-        )
+        endpoint = self._endpoint = self._serve_clients(engine, source)
         delivery = _delivery(config, engine)
         triggers = self._triggers(engine)
         collector = Collector(engine, endpoint.statistics, replication)
@@ -187,8 +174,8 @@ class Region:
         self._shelf = VaultShelf(self._vault)
         assembly = Assembly(
             Ports(source, store, WebSocketTransport(self._tls.peers), rng),
-            settings=_region_settings(config),
-            replication=_replication_settings(config),
+            settings=derivation.region_settings(config),
+            replication=derivation.replication_settings(config),
             drift=DriftBounds(config.clock.drift_warn_ms, config.clock.drift_park_ms),
             events=events,
             run_beside=self._run_beside() if path is not None else None,
@@ -197,6 +184,17 @@ class Region:
         self._assembly = assembly
         self._started.push_async_callback(assembly.engine.close)
         return assembly
+
+    def _serve_clients(self, engine: Engine, source: PhysicalClock) -> Endpoint:
+        """Return the DynamoDB API, with whoever judges its requests."""
+        return Endpoint(
+            engine,
+            derivation.endpoint_settings(self.config, self._access),
+            rng=engine.rng,
+            source=source,
+            horizon=engine.horizon,
+            guard=self._access.guard(lambda: engine.reading),
+        )
 
     def _triggers(self, engine: Engine) -> Triggers:
         config = self.config
@@ -279,43 +277,6 @@ def _source(config: Config) -> PhysicalClock:
     if config.chaos:
         return ControlledClock(clock, config.clock.offset_ms)
     return SkewedClock(clock, config.clock.offset_ms) if config.clock.offset_ms else clock
-
-
-def _region_settings(config: Config) -> RegionSettings:
-    return RegionSettings(
-        region=config.region,
-        account=config.account,
-        transition_ms=config.transition_ms,
-        streams=StreamSettings(**msgspec.structs.asdict(config.streams)),
-        ttl=ExpirySettings(**msgspec.structs.asdict(config.ttl)),
-        retention=RetentionSettings(**msgspec.structs.asdict(config.retention)),
-        conflicts=ConflictSettings(**msgspec.structs.asdict(config.conflicts)),
-        throttling=config.throttling,
-        delivers=bool(config.kinesis.endpoint),
-        insights=InsightsSettings(**msgspec.structs.asdict(config.insights)),
-    )
-
-
-def _endpoint_settings(config: Config, access: Access) -> EndpointSettings:
-    return EndpointSettings(
-        region=config.region,
-        account=config.account,
-        access_keys={} if access.on else config.api.access_keys,
-        credentials=access.credentials,
-        tokens=config.session.tokens,
-        session_wait_ms=config.session.wait_ms,
-        staleness=config.session.staleness,
-    )
-
-
-def _replication_settings(config: Config) -> ReplicationSettings:
-    return ReplicationSettings(
-        region=config.region,
-        fence=config.clock.fence,
-        fence_ms=config.clock.fence_ms,
-        **msgspec.structs.asdict(config.replication),
-        **msgspec.structs.asdict(config.repair),
-    )
 
 
 def _delivery(config: Config, engine: Engine) -> Delivery | None:

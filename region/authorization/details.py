@@ -4,10 +4,10 @@ What: ``dynamodb:LeadingKeys`` are the partition keys that a request names, ``dy
 attributes that it names anywhere: in keys, items, expressions, projections and legacy parameters; whether it reads or
 writes them.
 
-Invariants: of a request only those members are read that its operation reads; a client may send others. A partition
-key is compared in the form in which it is stored (``1.0`` is ``1``), so that no other spelling reaches its item. Where
-it cannot be known, because the table does not exist or the request does not fit it, it is :data:`UNKNOWN`, which no
-policy names. A request is not changed.
+Invariants: a partition key is taken from the member that the operation reads, attributes from all that could name one:
+a client may send members that its operation does not know. A partition key is compared in the form in which it is
+stored (``1.0`` is ``1``), so that no other spelling reaches its item. Where it cannot be known, because the table does
+not exist or the request does not fit it, it is :data:`UNKNOWN`, which no policy names. A request is not changed.
 
 Source: AWS developer guide, "Using IAM policy conditions for fine-grained access control".
 """

@@ -206,12 +206,14 @@ def post(region: Guarded, headers: dict[str, str], body: bytes) -> tuple[int, di
         return error.code, json.loads(error.read())  # type: ignore[attr-defined]  # An HTTPError has both.
 
 
-def signed(region: Guarded, target: str, body: bytes, scope: str = EAST, left_out: str = "") -> dict[str, str]:
-    """Return the headers of a request that root signs, but for one header."""
+def signed(
+    region: Guarded, target: str, body: bytes, scope: str = EAST, left_out: str = "", name: str = "root"
+) -> dict[str, str]:
+    """Return the headers of a request that somebody signs, but for one header."""
     headers = {"X-Amz-Target": f"DynamoDB_20120810.{target}", "Content-Type": "application/x-amz-json-1.0"}
     taken = {name: headers.pop(name) for name in [left_out] if name}
     request = AWSRequest("POST", region.cluster.endpoint(EAST) + "/", headers=headers, data=body)
-    SigV4Auth(Credentials("AKroot", "s-root"), "dynamodb", scope).add_auth(request)
+    SigV4Auth(Credentials(f"AK{name}", f"s-{name}"), "dynamodb", scope).add_auth(request)
     return {**dict(request.prepare().headers.items()), **taken}
 
 
@@ -576,6 +578,45 @@ def test_hidden_attributes_stay_hidden_whatever_the_way(region: Guarded) -> None
     ):
         said = region.refused("carol", operation, **request)
         assert "because no identity-based policy allows" in said
+
+
+def test_members_that_an_operation_does_not_know_do_not_deceive(region: Guarded) -> None:
+    for name, operation, request in (
+        ("alice", "PutItem", {"TableName": "open", "Item": {**BOBS, "x": {"S": "1"}}, "Key": KEY}),
+        ("alice", "UpdateItem", {"TableName": "open", "Key": BOBS, "Item": KEY}),
+        ("alice", "DeleteItem", {"TableName": "open", "Key": BOBS, "Item": KEY}),
+        ("carol", "GetItem", {"TableName": "open", "Key": KEY, "Select": "SPECIFIC_ATTRIBUTES"}),
+        (
+            "carol",
+            "BatchGetItem",
+            {"RequestItems": {"open": {"Keys": [KEY], "Select": "SPECIFIC_ATTRIBUTES"}}},
+        ),
+    ):
+        body = json.dumps(request).encode()
+        status, answer = post(region, signed(region, operation, body, name=name), body)
+        assert (status, answer["__type"]) == (400, "com.amazon.coral.service#AccessDeniedException"), operation
+    assert "x" not in bobs_item(region)
+
+
+def test_another_spelling_of_a_number_is_the_same_key(region: Guarded) -> None:
+    make_numbered(region)
+    deny = {**statement("*", f"{TABLES}/numbered", "Deny"), "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    deny["Condition"] = {"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": "1"}}
+    put_policy(region, f"{TABLES}/numbered", deny)
+    for number in ("1", "1.0", "0.1e1", "+1", "001"):
+        region.refused("root", "GetItem", TableName="numbered", Key={"n": {"N": number}})
+    region("root", "GetItem", TableName="numbered", Key={"n": {"N": "2"}})
+
+
+def make_numbered(region: Guarded) -> None:
+    region(
+        "root",
+        "CreateTable",
+        TableName="numbered",
+        AttributeDefinitions=[{"AttributeName": "n", "AttributeType": "N"}],
+        KeySchema=[{"AttributeName": "n", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
 
 
 # Streams.
