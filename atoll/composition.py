@@ -111,7 +111,7 @@ class Region:
         endpoint = self._endpoint = self._serve_clients(engine, source)
         delivery = _delivery(config, engine)
         triggers = self._triggers(engine)
-        collector = Collector(engine, endpoint.statistics, replication)
+        collector = Collector(engine, endpoint.statistics, replication, tuple if delivery is None else delivery.reports)
         endpoint.dispatcher.neighbours[SERVICE] = CloudWatch(collector)
         metrics = Metrics(
             (

@@ -113,6 +113,11 @@ def _kinesis_families() -> list[Any]:
         CounterMetricFamily("atoll_kinesis_records_total", "Changes that have arrived in a stream.", labels=route),
         CounterMetricFamily("atoll_kinesis_retries_total", "Times that a change was to be sent again.", labels=route),
         CounterMetricFamily(
+            "atoll_kinesis_throttled_records_total",
+            "Times that a stream had no capacity for a change (AWS: ThrottledPutRecordCount).",
+            labels=route,
+        ),
+        CounterMetricFamily(
             "atoll_kinesis_failed_records_total",
             "Changes that a stream will never have, at most (AWS: FailedToReplicateRecordCount).",
             labels=route,

@@ -300,6 +300,8 @@ class KinesisReport(msgspec.Struct, kw_only=True):
     delivered: int
     retried: int
     """How often a change had to be sent again."""
+    throttled: int
+    """How often because the stream had no capacity for it."""
     lost: int
     """Changes that will never arrive, at most: too large, or let go by the log."""
     units: float

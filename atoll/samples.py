@@ -113,6 +113,7 @@ def kinesis_samples(reports: Iterable[KinesisReport]) -> Samples:
         yield "atoll_kinesis_oldest_unreplicated_seconds", route, report.oldest_s or 0.0
         yield "atoll_kinesis_records_total", route, report.delivered
         yield "atoll_kinesis_retries_total", route, report.retried
+        yield "atoll_kinesis_throttled_records_total", route, report.throttled
         yield "atoll_kinesis_failed_records_total", route, report.lost
         yield "atoll_kinesis_units_total", route, report.units
 

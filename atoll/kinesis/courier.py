@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from atoll.kinesis.client import KinesisClient, KinesisError
+from atoll.kinesis.client import THROTTLED, KinesisClient, KinesisError
 from atoll.kinesis.consignment import Consignment
 from atoll.kinesis.events import KinesisDelivering, KinesisFailing, KinesisLost, KinesisRefused
 from atoll.kinesis.record import RecordForm
@@ -56,11 +56,12 @@ class Route(NamedTuple):
 
 
 class Statistics(msgspec.Struct):
-    """What a courier has done since the region started."""
+    """What was delivered along a table's way to a stream since the region started, by all couriers in turn."""
 
     delivered: int = 0
     lost: int = 0
     retried: int = 0
+    throttled: int = 0
     units: float = 0.0
     oldest_ms: int | None = None
     """When this region saw the first change that has not arrived."""
@@ -71,11 +72,14 @@ class Statistics(msgspec.Struct):
 class Courier:
     """Delivers along one route until it is told to stop."""
 
-    def __init__(self, engine: Engine, client: KinesisClient, route: Route, table_id: str) -> None:
+    def __init__(
+        self, engine: Engine, client: KinesisClient, route: Route, table_id: str, statistics: Statistics
+    ) -> None:
         self.route = route
-        self.statistics = Statistics()
+        self.statistics = statistics
         self._engine = engine
         self._client = client
+        self._delivering = False
         self._meta = f"kinesis:{table_id}:{route.stream_arn}"
         self.cursor = self.saved = self._saved_cursor()
         """Up to which sequence everything has arrived, and up to which the region's file knows that."""
@@ -176,11 +180,13 @@ class Courier:
             except KinesisError as error:
                 problem: str | None = str(error)
                 self.statistics.retried += len(sent)
+                self.statistics.throttled += len(sent) if error.name in THROTTLED else 0
             else:
                 arrived = consignment.arrived(sent, {it.position for it in refused})
                 self.statistics.delivered += len(arrived)
                 self.statistics.units += sum(it.units for it in arrived)
                 self.statistics.retried += len(refused)
+                self.statistics.throttled += sum(it.name in THROTTLED for it in refused)
                 problem = f"{refused[0].name}: {refused[0].message}" if refused else None
             if problem is None:
                 failures = 0
@@ -222,8 +228,9 @@ class Courier:
             self._tell(KinesisFailing(self._table.name, self.route.stream_arn, problem))
 
     def _work_again(self) -> None:
-        if self.statistics.problem is not None or not self.statistics.delivered:
+        if self.statistics.problem is not None or not self._delivering:
             self.statistics.problem = None
+            self._delivering = True
             self._tell(KinesisDelivering(self._table.name, self.route.stream_arn))
 
     def _lose(self, records: int, reason: str) -> None:

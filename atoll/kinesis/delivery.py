@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from atoll.kinesis.client import KinesisClient
-from atoll.kinesis.courier import Courier, Route
+from atoll.kinesis.courier import Courier, Route, Statistics
 from atoll.report import KinesisReport
 from region.engine import Engine
 from region.events import Committed, Event, TableChanged
@@ -30,6 +30,7 @@ class Delivery:
         self._engine = engine
         self._client = client
         self._couriers: dict[Route, Courier] = {}
+        self._statistics: dict[tuple[str, str], Statistics] = {}
         self._unsubscribe: list[Callable[[], None]] = []
         self._hearing: Callable[[], None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -68,6 +69,7 @@ class Delivery:
             sequence=courier.cursor,
             delivered=done.delivered,
             retried=done.retried,
+            throttled=done.throttled,
             lost=done.lost,
             units=done.units,
             oldest_s=None if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000,
@@ -91,7 +93,9 @@ class Delivery:
         for route in self._couriers.keys() - wanted.keys():
             self._dismiss(self._couriers.pop(route))
         for route in wanted.keys() - self._couriers.keys():
-            courier = self._couriers[route] = Courier(self._engine, self._client, route, wanted[route])
+            done = self._statistics.setdefault((route.table_uid, route.stream_arn), Statistics())
+            done.oldest_ms = done.problem = None
+            courier = self._couriers[route] = Courier(self._engine, self._client, route, wanted[route], done)
             courier.start()
         if self._couriers and self._hearing is None:
             self._hearing = self._engine.events.subscribe(self._hear_commits)

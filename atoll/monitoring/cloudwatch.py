@@ -17,21 +17,23 @@ from typing import Any, Final
 from atoll.monitoring import protocols
 from atoll.monitoring.collector import Collector
 from atoll.monitoring.errors import CloudWatchError, RefusedError, UnknownOperationError
+from atoll.monitoring.insight_rules import describe_insight_rules, get_insight_rule_report
 from atoll.monitoring.metric_data import get_metric_data
 from atoll.monitoring.protocols import Request
 from atoll.monitoring.queries import get_metric_statistics, list_metrics
-from atoll.monitoring.series import Series
 from atoll.monitoring.shapes import check, model
 from region.errors import DynamoError
 from region.wire.answers import Page
 
-Operation = Callable[[Series, dict[str, Any], float, str], dict[str, Any]]
-"""From the series, the parameters, the time in seconds and the region to the answer."""
+Operation = Callable[[Collector, dict[str, Any], float], dict[str, Any]]
+"""From what is collected, the parameters and the time in seconds to the answer."""
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    "GetMetricData": get_metric_data,
-    "GetMetricStatistics": lambda series, request, _now_s, _region: get_metric_statistics(series, request),
-    "ListMetrics": lambda series, request, now_s, _region: list_metrics(series, request, now_s),
+    "GetMetricData": lambda known, request, now_s: get_metric_data(known.series, request, now_s, known.region),
+    "GetMetricStatistics": lambda known, request, _now_s: get_metric_statistics(known.series, request),
+    "ListMetrics": lambda known, request, now_s: list_metrics(known.series, request, now_s),
+    "GetInsightRuleReport": lambda known, request, _now_s: get_insight_rule_report(known.key_counts, request),
+    "DescribeInsightRules": lambda known, request, _now_s: describe_insight_rules(known.key_counts, request),
 }
 
 
@@ -46,7 +48,7 @@ def serve(collector: Collector, request: Request, request_id: str) -> Page:
             raise UnknownOperationError(f"The operation {operation or '(none)'} is not served here; {served} are.")
         checked = check(model()["operations"][operation]["input"]["shape"], parameters)
         now_s = collector.collect()
-        return protocol.write(operation, run(collector.series, checked, now_s, collector.region), request_id)
+        return protocol.write(operation, run(collector, checked, now_s), request_id)
     except CloudWatchError as error:
         return protocol.refuse(error, request_id)
 

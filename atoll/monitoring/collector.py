@@ -13,11 +13,12 @@ Source: AWS developer guide, "DynamoDB metrics and dimensions".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from atoll.monitoring.quotas import quotas
 from atoll.monitoring.series import FINE_S, MINUTE_S, Metric, Point, Series
+from atoll.report import KinesisReport
 from region.engine import Engine
 from region.errors import (
     ConditionalCheckFailedError,
@@ -33,6 +34,8 @@ from replication import Replication
 from replication.events import Delivered
 
 LATE_MS: Final = 1000
+CAPTURE: Final = "Change data capture for Kinesis Data Streams"
+"""What AWS does on a table's behalf; its page gives the dimension's value in these words."""
 _FAULTS: Final = frozenset((InternalServerError.name, ServiceUnavailableError.name))
 _THROTTLED: Final = frozenset((ThrottlingError.name, ThroughputExceededError.name))
 
@@ -50,12 +53,21 @@ class _Seen(NamedTuple):
 class Collector:
     """Collects one region's metrics."""
 
-    def __init__(self, engine: Engine, statistics: EndpointStatistics, replication: Replication) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        statistics: EndpointStatistics,
+        replication: Replication,
+        streams: Callable[[], Iterable[KinesisReport]] = tuple,
+    ) -> None:
         self.series = Series()
+        self.key_counts = engine.guards.counts
         self.region = engine.settings.region
         self._engine = engine
         self._statistics = statistics
         self._replication = replication
+        self._streams = streams
+        self._captured: dict[tuple[str, str], KinesisReport] = {}
         self._delivered: dict[Metric, Point] = {}
         self._tallies: dict[tuple[str, Named | None], _Seen] = {}
         self._amounts: dict[Metric, tuple[int, float]] = {}
@@ -102,6 +114,8 @@ class Collector:
         for table, usage in self._engine.usages.items():
             yield from self._usage(table, usage)
         yield from self._replicated(now_s * 1000)
+        for report in self._streams():
+            yield from self._capture(report)
         if (minute := int(now_s // MINUTE_S)) != self._minute:
             self._minute = minute
             yield from quotas(self._engine)
@@ -161,6 +175,22 @@ class Collector:
         if count > before:
             self._amounts[metric] = (count, count)
             yield metric, Point.of(1, count - before)
+
+    def _capture(self, report: KinesisReport) -> Iterator[Sample]:
+        """Yield what a Kinesis destination has had, has not had yet, and will never have."""
+        dimensions = (("DelegatedOperation", CAPTURE), ("TableName", report.table))
+        before = self._captured.get((report.table, report.stream))
+        self._captured[report.table, report.stream] = report
+        if report.oldest_s is not None:
+            yield Metric("AgeOfOldestUnreplicatedRecord", dimensions), Point.of_ms(report.oldest_s * 1000)
+        for name, field in (
+            ("ConsumedChangeDataCaptureUnits", "units"),
+            ("FailedToReplicateRecordCount", "lost"),
+            ("ThrottledPutRecordCount", "throttled"),
+        ):
+            grown = getattr(report, field) - (getattr(before, field) if before is not None else 0)
+            if grown > 0:
+                yield Metric(name, dimensions), Point.of(grown)
 
     def _replicated(self, now_ms: float) -> Iterator[Sample]:
         """Yield the latency of what was delivered, and the age and number of what was not."""

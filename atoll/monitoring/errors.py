@@ -49,6 +49,13 @@ class UnknownOperationError(CloudWatchError):
     shape = "UnknownOperationException"
 
 
+class RuleNotFoundError(CloudWatchError):
+    """A rule of Contributor Insights that is not there."""
+
+    code = shape = "ResourceNotFoundException"
+    status = 404
+
+
 class RefusedError(CloudWatchError):
     """A request that the endpoint refused before it was looked at, as for its signature."""
 

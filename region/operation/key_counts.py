@@ -116,14 +116,14 @@ class KeyCounts:
         """Return what is counted for a table or index, ``None`` where insights are off."""
         return self._counted.get(table.uid, {}).get(index_name)
 
+    def all(self) -> list[Counted]:
+        """Return everything that is counted."""
+        return [counted for targets in self._counted.values() for counted in targets.values()]
+
     def rule(self, name: str) -> tuple[Counted, str] | None:
         """Return what is counted by the rule of a name, and the rule's kind."""
-        for targets in self._counted.values():
-            for counted in targets.values():
-                for kind, rule in counted.rules.items():
-                    if rule == name:
-                        return counted, kind
-        return None
+        named = ((counted, kind) for counted in self.all() for kind, rule in counted.rules.items() if rule == name)
+        return next(named, None)
 
     def follow(self, tables: Iterable[Table]) -> None:
         """Count for what insights are on for now. What was counted by rules that still stand is kept."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from settled import Run
 
@@ -75,3 +77,27 @@ def test_the_rules_that_are_described_are_those_that_count(cluster: Cluster, use
     report = cluster.admin(here).hot_keys(used)
     assert described["ContributorInsightsRuleList"] == [rule.name for rule in report.rules]
     assert [rule.kind for rule in report.rules] == ["PKC", "PKT"]
+
+
+def test_cloudwatch_reports_the_rules_to_an_ordinary_client(cluster: Cluster, used: str) -> None:
+    there = cluster.regions[1]
+    cloudwatch: Any = boto3.client(
+        "cloudwatch",
+        endpoint_url=cluster.endpoint(there),
+        region_name=there,
+        aws_access_key_id="a",
+        aws_secret_access_key="a",
+    )
+    (rule, *_) = cluster.client(there).describe_contributor_insights(TableName=used)["ContributorInsightsRuleList"]
+    assert rule in [it["Name"] for it in cloudwatch.describe_insight_rules()["InsightRules"]]
+    now = datetime.now(UTC)
+    asked = {"StartTime": now - timedelta(minutes=5), "EndTime": now + timedelta(minutes=1), "Period": 60}
+    report = cloudwatch.get_insight_rule_report(RuleName=rule, Metrics=["MaxContributorValue", "Sum"], **asked)
+    assert report["KeyLabels"] == ["id"]
+    assert [(it["Keys"], it["ApproximateAggregateValue"]) for it in report["Contributors"]] == [
+        (["busy"], 10.0),
+        (["quiet"], 3.0),
+    ]
+    assert sum(it["Sum"] for it in report["MetricDatapoints"]) == 13.0
+    with pytest.raises(cloudwatch.exceptions.ResourceNotFoundException):
+        cloudwatch.get_insight_rule_report(RuleName="none", **asked)

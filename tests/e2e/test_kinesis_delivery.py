@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from kinesis_server import (
     ACCESS_KEY_ID,
@@ -222,6 +224,24 @@ def test_it_is_counted_under_the_names_of_aws(site: Site) -> None:
     assert f"atoll_kinesis_records_total{labels} 1.0" in text
     assert f"atoll_kinesis_failed_records_total{labels} 0.0" in text
     assert f"atoll_kinesis_oldest_unreplicated_seconds{labels}" in text
+    cloudwatch: Any = boto3.client(
+        "cloudwatch",
+        endpoint_url=site.cluster.endpoint(HERE),
+        region_name=HERE,
+        aws_access_key_id="a",
+        aws_secret_access_key="a",
+    )
+    own = [{"Name": "TableName", "Value": site.name}]
+    (metric,) = cloudwatch.list_metrics(MetricName="ConsumedChangeDataCaptureUnits", Dimensions=own)["Metrics"]
+    now = datetime.now(UTC)
+    points = cloudwatch.get_metric_statistics(
+        **metric,
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=1),
+        Period=60,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 2
 
 
 def test_the_secret_is_never_shown() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from atoll.kinesis.client import Credentials, KinesisClient, KinesisError, Refusal
 from atoll.kinesis.delivery import Delivery
-from atoll.kinesis.events import KinesisFailing, KinesisLost
+from atoll.kinesis.events import KinesisDelivering, KinesisFailing, KinesisLost
 from atoll.kinesis.record import Outgoing
 from clock import HybridLogicalClock, ManualClock
 from region.engine import Engine
@@ -113,6 +113,7 @@ async def test_the_log_is_kept_for_a_stream_that_is_behind_and_let_go_when_it_is
     region.endpoint.answers.set()
     await eventually(lambda: region.needed() == region.store.log_head())
     assert [it.sequence for it in region.endpoint.taken] == [before + 1]
+    assert region.events.count(KinesisDelivering("things", STREAM)) == 1
     await region("DisableKinesisStreamingDestination", StreamArn=STREAM)
     assert region.needed() is None
 
