@@ -1,7 +1,8 @@
 """The dashboard's server: the page, its one stream, and the way from its controls to the cluster.
 
 What: an aiohttp application. ``/`` is the page, ``/stream`` what happens (``dashboard.channel``), ``/samples`` the past
-minutes for the charts, ``/inspect`` one item in every region, ``/control`` the faults. It keeps nothing on disk.
+minutes for the charts, ``/inspect`` one item in every region, ``/control`` the faults, ``/targets`` tells Prometheus
+where the regions are. It keeps nothing on disk.
 
 Invariants: nothing is worked out for pages that nobody looks at, beyond listening to the regions; what changes
 something is a POST with a JSON body from the page itself: requests of other origins, and those that came under another
@@ -123,6 +124,7 @@ class Dashboard:
                 web.get("/stream", self._stream),
                 web.get("/samples", self._samples),
                 web.get("/inspect", self._inspect),
+                web.get("/targets", self._targets),
                 web.get("/control", self._control),
                 web.post("/control/faults", self._apply),
                 web.post("/control/heal", self._heal),
@@ -199,6 +201,14 @@ class Dashboard:
         path = f"/inspect/{quote(table, safe='')}?key={quote(key, safe='')}"
         answers = await asyncio.gather(*(feed.inspect(path) for feed in self._feeds.values()))
         return _json(dict(zip(self._feeds, answers, strict=True)))
+
+    async def _targets(self, request: web.Request) -> web.Response:
+        """``GET /targets``: what Prometheus scrapes, as its HTTP service discovery wants it; ``region`` is a label."""
+        groups = []
+        for region, admin in self._admins.items():
+            place = urlsplit(admin)
+            groups.append({"targets": [place.netloc], "labels": {"region": region, "__scheme__": place.scheme}})
+        return _json(groups)
 
     # What the page does.
 
