@@ -1,4 +1,4 @@
-"""Alarms: what waits for a person, out of what a region knows of its links and its clock.
+"""Alarms: what waits for a person, out of what a region knows of its links, its clock and its streams.
 
 What: an alarm is a state, not an event: it is there for as long as its cause is. ``/status``, the metrics, the event
 stream and ``atoll lag`` show the same list.
@@ -7,15 +7,22 @@ stream and ``atoll lag`` show the same list.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from atoll.report import Alarm
+from atoll.report import Alarm, KinesisReport
 from replication import LinkState, LinkStatus
 from replication.fencing import ClockWatch
 
+STREAM_BEHIND_S: Final = 60.0
+"""For how long a Kinesis stream may refuse changes before somebody should look."""
 
-def alarms(region: str, links: Iterable[LinkStatus], watch: ClockWatch) -> list[Alarm]:
+
+def alarms(
+    region: str, links: Iterable[LinkStatus], watch: ClockWatch, streams: Iterable[KinesisReport] = ()
+) -> list[Alarm]:
     """Return the alarms of a region."""
     found = [alarm for link in links if (alarm := _link(link)) is not None]
+    found += [alarm for stream in streams if (alarm := _stream(stream)) is not None]
     if watch.off_ms:
         way = "ahead of" if watch.off_ms > 0 else "behind"
         found.append(
@@ -28,6 +35,17 @@ def alarms(region: str, links: Iterable[LinkStatus], watch: ClockWatch) -> list[
             )
         )
     return found
+
+
+def _stream(stream: KinesisReport) -> Alarm | None:
+    if stream.problem is None or stream.oldest_s is None or stream.oldest_s < STREAM_BEHIND_S:
+        return None
+    return Alarm(
+        kind="stream behind",
+        subject=f"{stream.table}->{stream.stream}",
+        message=f"The stream has taken no change of {stream.table} for {stream.oldest_s:.0f} s: {stream.problem}",
+        remedy="See that it takes records, or disable the destination: the log is kept for it, and not for ever.",
+    )
 
 
 def _link(link: LinkStatus) -> Alarm | None:

@@ -35,7 +35,7 @@ from atoll.failure import EXIT_DEFECT, RemedyError, StartError
 from atoll.monitoring.collector import Collector
 from atoll.monitoring.neighbour import SERVICE, CloudWatch
 from atoll.observability import Logs, Metrics
-from atoll.report import Addresses
+from atoll.report import Addresses, KinesisReport
 from atoll.samples import (
     endpoint_samples,
     kinesis_samples,
@@ -111,19 +111,10 @@ class Region:
         endpoint = self._endpoint = self._serve_clients(engine, source)
         delivery = _delivery(config, engine)
         triggers = self._triggers(engine)
-        collector = Collector(engine, endpoint.statistics, replication, tuple if delivery is None else delivery.reports)
+        streams: Callable[[], list[KinesisReport]] = list if delivery is None else delivery.reports
+        collector = Collector(engine, endpoint.statistics, replication, streams)
         endpoint.dispatcher.neighbours[SERVICE] = CloudWatch(collector)
-        metrics = Metrics(
-            (
-                lambda: region_samples(config, engine),
-                lambda: () if delivery is None else kinesis_samples(delivery.reports()),
-                lambda: link_samples(replication.links()),
-                lambda: tear_samples(replication.tears(), config.region),
-                lambda: endpoint_samples(endpoint.statistics),
-                lambda: safety_samples(engine, replication, endpoint),
-                lambda: trigger_samples(triggers),
-            )
-        )
+        metrics = _metrics(config, assembly, endpoint, triggers, streams)
         events.subscribe(metrics.listen)
         events.subscribe(collector.listen)
         events.subscribe(self._notice)
@@ -277,6 +268,28 @@ def _source(config: Config) -> PhysicalClock:
     if config.chaos:
         return ControlledClock(clock, config.clock.offset_ms)
     return SkewedClock(clock, config.clock.offset_ms) if config.clock.offset_ms else clock
+
+
+def _metrics(
+    config: Config,
+    assembly: Assembly,
+    endpoint: Endpoint,
+    triggers: Triggers,
+    streams: Callable[[], list[KinesisReport]],
+) -> Metrics:
+    """Return what a scrape reads off the region's parts."""
+    engine, replication = assembly.engine, assembly.replication
+    return Metrics(
+        (
+            lambda: region_samples(config, engine),
+            lambda: kinesis_samples(streams()),
+            lambda: link_samples(replication.links()),
+            lambda: tear_samples(replication.tears(), config.region),
+            lambda: endpoint_samples(endpoint.statistics),
+            lambda: safety_samples(engine, replication, endpoint, streams()),
+            lambda: trigger_samples(triggers),
+        )
+    )
 
 
 def _delivery(config: Config, engine: Engine) -> Delivery | None:

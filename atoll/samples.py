@@ -118,7 +118,9 @@ def kinesis_samples(reports: Iterable[KinesisReport]) -> Samples:
         yield "atoll_kinesis_units_total", route, report.units
 
 
-def safety_samples(engine: Engine, replication: Replication, endpoint: Endpoint) -> Samples:
+def safety_samples(
+    engine: Engine, replication: Replication, endpoint: Endpoint, streams: Iterable[KinesisReport]
+) -> Samples:
     """Yield what is safe at this moment, and what waits for a person."""
     now_ms = engine.source.now_ms()
     if safe_hlc := replication.safe_time():
@@ -130,7 +132,7 @@ def safety_samples(engine: Engine, replication: Replication, endpoint: Endpoint)
         if lacking.oldest_ms is not None:
             yield "atoll_rpo_oldest_seconds", (held,), max(0, now_ms - lacking.oldest_ms) / 1000
     watch = replication.clock_watch
-    raised = Counter(alarm.kind for alarm in alarms(engine.settings.region, replication.links(), watch))
+    raised = Counter(alarm.kind for alarm in alarms(engine.settings.region, replication.links(), watch, streams))
     for kind in ALARMS:
         yield "atoll_alarms", (kind,), raised[kind]
     if watch.off_ms is not None:

@@ -12,7 +12,7 @@ class Kinesis:
     """``/kinesis``."""
 
     def __init__(self, parts: Parts) -> None:
-        self._delivery = parts.delivery
+        self._parts = parts
 
     def routes(self) -> list[web.RouteDef]:
         """Return the room's paths."""
@@ -20,4 +20,4 @@ class Kinesis:
 
     async def kinesis(self, request: web.Request) -> web.Response:
         """``GET /kinesis``: every destination that is delivered to, and how far behind it is."""
-        return answer([] if self._delivery is None else self._delivery.reports())
+        return answer(self._parts.streams())

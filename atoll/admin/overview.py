@@ -87,7 +87,7 @@ def status(parts: Parts) -> Status:
         safe_ms=safe_hlc >> 16 if safe_hlc else None,
         staleness_ms=max(0, clock.wall_ms - (safe_hlc >> 16)) if safe_hlc else None,
         rpo=rpo_report(parts),
-        alarms=alarms(config.region, links, replication.clock_watch),
+        alarms=alarms(config.region, links, replication.clock_watch, parts.streams()),
         conflicts=sum(link.conflicts for link in links),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from atoll.admin.answers import NotFoundError
 from atoll.config import Config
 from atoll.observability import Metrics
-from atoll.report import Addresses
+from atoll.report import Addresses, KinesisReport
 from atoll.triggers.registry import Triggers
 from region.archive.archivist import Archivist
 from region.engine import Engine
@@ -38,6 +38,10 @@ class Parts(NamedTuple):
     def peers(self) -> list[str]:
         """Return the names of the other regions of the fleet."""
         return [region for region in self.engine.fleet.regions() if region != self.config.region]
+
+    def streams(self) -> list[KinesisReport]:
+        """Return how far the delivery to each Kinesis stream is."""
+        return [] if self.delivery is None else self.delivery.reports()
 
     def table(self, name: str) -> Table:
         """Return a table of this region.

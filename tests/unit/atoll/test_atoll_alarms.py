@@ -7,6 +7,7 @@ import pytest
 from test_atoll_observability import LINK
 
 from atoll.alarms import alarms
+from atoll.report import KinesisReport
 from replication.fencing import ClockWatch, Fence
 from replication.lag import Estimate, LinkState
 
@@ -43,3 +44,24 @@ def test_a_wrong_clock_is_an_alarm(fence: Fence, says: str) -> None:
     assert (alarm.kind, alarm.subject) == ("clock off", "a")
     assert "3000 ms ahead of most other" in alarm.message
     assert alarm.message.endswith(says)
+
+
+def test_a_stream_that_refuses_changes_is_an_alarm_after_a_minute() -> None:
+    behind = KinesisReport(
+        table="things",
+        stream="arn",
+        status="ACTIVE",
+        sequence=1,
+        delivered=0,
+        retried=5,
+        throttled=0,
+        lost=0,
+        units=0,
+        oldest_s=61.0,
+        problem="nobody answers",
+    )
+    (alarm,) = alarms("a", [], watch(), [behind])
+    assert (alarm.kind, alarm.subject) == ("stream behind", "things->arn")
+    assert "61 s: nobody answers" in alarm.message
+    for calm in ({"oldest_s": 59.0}, {"problem": None}, {"oldest_s": None}):
+        assert alarms("a", [], watch(), [msgspec.structs.replace(behind, **calm)]) == []

@@ -63,8 +63,15 @@ class Watched:
         }
         if units is not None:
             index["ProvisionedThroughput"] = {"ReadCapacityUnits": 1000, "WriteCapacityUnits": 1000}
+        local = {
+            **index,
+            "IndexName": "local",
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "g", "KeyType": "RANGE"}],
+        }
+        local.pop("ProvisionedThroughput", None)
         await self(
             "CreateTable",
+            LocalSecondaryIndexes=[local],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in types.items()],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             GlobalSecondaryIndexes=[index],
@@ -166,6 +173,19 @@ async def test_a_scan_counts_for_each_item_by_its_size() -> None:
     assert 1.8 < watched.counts("PKC", "g")["x"] < 2
 
 
+async def test_reading_a_local_index_counts_for_the_items_of_its_table() -> None:
+    watched = await Watched().create()
+    for sort in range(3):
+        await watched("PutItem", Item=item("a", sort, 4, g="x"))
+    watched.time.advance(MINUTE_MS)
+    await watched("Scan", IndexName="local")
+    assert sorted(watched.counts("SKC")) == ["a/0", "a/1", "a/2"]
+    watched.time.advance(MINUTE_MS)
+    asked = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "a"}}}
+    page = await watched("Query", IndexName="local", **asked, ReturnConsumedCapacity="TOTAL")
+    assert watched.counts() == {"a": page["ConsumedCapacity"]["CapacityUnits"]}
+
+
 async def test_each_item_of_a_batch_and_of_a_transaction_counts_for_itself() -> None:
     watched = await Watched().create()
     await watched("BatchWriteItem", RequestItems={"things": [{"PutRequest": {"Item": item("a", n)}} for n in (1, 2)]})
@@ -238,6 +258,16 @@ async def test_throttled_requests_count_by_key_and_in_their_own_mode_nothing_els
     counted = watched.engine.guards.counts.of(watched.engine.catalogue.by_name["things"], None)
     assert counted is not None
     assert counted.series.keys() == {"PKT", "SKT"}
+
+
+async def test_a_transaction_that_was_throttled_counts_for_each_of_its_keys() -> None:
+    watched = await Watched(throttling=True).create(units=1)
+    await watched("PutItem", Item=item("a", 1, 40))
+    gets = [{"Get": {"TableName": "things", "Key": key("a", sort)}} for sort in (1, 2)]
+    await watched("TransactGetItems", TransactItems=gets)
+    with pytest.raises(TransactionCanceledError):
+        await watched("TransactGetItems", TransactItems=gets)
+    assert watched.counts("SKT") == {"a/1": 1, "a/2": 1}
 
 
 async def test_a_query_that_was_throttled_counts_for_its_partition() -> None:
