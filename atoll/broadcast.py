@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from atoll.report import LinkReport, Status, TableReport
+from atoll.triggers import events as triggered
 from region import events as regional
 from region.events import Event
 from replication import events as replicated
@@ -47,7 +48,7 @@ _COUNTED: Final = {
     replicated.Applied: ("applies", "applied"),
     replicated.Delivered: ("deliveries", "delivered"),
 }
-_UNTOLD: Final = (replicated.BootstrapProgress,)
+_UNTOLD: Final = (replicated.BootstrapProgress, triggered.TriggerHandedOver)
 
 Look = Callable[[], Status]
 

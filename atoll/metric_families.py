@@ -223,4 +223,12 @@ def _trigger_families() -> list[Any]:
             "Records given up (AWS: DroppedEventCount, OnFailureDestinationDeliveredEventCount).",
             labels=trigger,
         ),
+        CounterMetricFamily(
+            "atoll_trigger_duplicates_total",
+            "Records handed over that another region's trigger hands to the same function.",
+            labels=trigger,
+        ),
+        CounterMetricFamily(
+            "atoll_trigger_echoes_total", "Records handed over that the function had caused itself.", labels=trigger
+        ),
     ]

@@ -71,6 +71,8 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     triggered.TriggerFailed: "warning",
     triggered.TriggerGaveUp: "error",
     triggered.TriggerFellBehind: "error",
+    triggered.TriggerDuplicated: "debug",
+    triggered.TriggerEchoed: "warning",
 }
 """Every event, and the level at which it is logged."""
 

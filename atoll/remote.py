@@ -35,7 +35,7 @@ from atoll.report import (
     RpoReport,
     Status,
 )
-from atoll.triggers.report import TriggerChange, TriggerReport
+from atoll.triggers.report import Delivery, DeliveryPage, TriggerChange, TriggerReport
 from atoll.triggers.settings import TriggerSettings
 from atoll.trust import SYSTEM, Trust, connect
 
@@ -125,6 +125,14 @@ class AdminClient:
     def triggers(self) -> list[TriggerReport]:
         """Return the region's triggers, and how they do."""
         return self._get("/triggers", list[TriggerReport])
+
+    def trigger_deliveries(self, **parameters: str) -> Iterator[Delivery]:
+        """Iterate over the writes that the region's triggers have had; ``parameters`` are ``table`` and ``since``."""
+        after, head = 0, 1
+        while after < head:
+            page = self._get(f"/triggers/deliveries?{urlencode({'after': after, **parameters})}", DeliveryPage)
+            yield from page.deliveries
+            after, head = page.next, page.head
 
     def add_trigger(self, settings: TriggerSettings) -> TriggerReport:
         """Add a trigger to the region."""

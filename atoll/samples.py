@@ -162,3 +162,5 @@ def trigger_samples(triggers: Triggers) -> Samples:
         yield "atoll_trigger_records_total", name, report.records
         yield "atoll_trigger_failures_total", name, report.failures
         yield "atoll_trigger_given_up_total", name, report.given_up
+        yield "atoll_trigger_duplicates_total", name, report.duplicates
+        yield "atoll_trigger_echoes_total", name, report.echoes

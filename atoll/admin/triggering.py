@@ -1,12 +1,14 @@
-"""The room of triggers: what there are, how they do, and adding, pausing and removing them."""
+"""The room of triggers: what there are, how they do, what they had, and adding, pausing and removing them."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from atoll.admin.answers import BadRequestError, NotFoundError, answer, body
+from atoll.admin.answers import BadRequestError, NotFoundError, answer, body, number
+from atoll.admin.feed import moment_of
 from atoll.admin.parts import Parts
 from atoll.failure import UsageError
+from atoll.triggers.deliveries import deliveries
 from atoll.triggers.registry import UnknownTriggerError
 from atoll.triggers.report import TriggerChange
 from atoll.triggers.settings import TriggerSettings
@@ -20,12 +22,14 @@ class Triggering:
 
     def __init__(self, parts: Parts) -> None:
         self._triggers = parts.triggers
+        self._engine = parts.engine
 
     def routes(self) -> list[web.RouteDef]:
         """Return the room's paths."""
         return [
             web.get("/triggers", self.all),
             web.post("/triggers", self.add),
+            web.get("/triggers/deliveries", self.deliveries),
             web.post("/triggers/{name}", self.change),
             web.delete("/triggers/{name}", self.remove),
         ]
@@ -33,6 +37,19 @@ class Triggering:
     async def all(self, request: web.Request) -> web.Response:
         """``GET /triggers``: every trigger, and how it does."""
         return answer([trigger.report() for trigger in self._triggers.all()])
+
+    async def deliveries(self, request: web.Request) -> web.Response:
+        """``GET /triggers/deliveries?after=&table=&since=``: which writes triggers had, of a stretch of the log."""
+        since_ms = moment_of(request, "since", self._engine.source) or 0
+        return answer(
+            deliveries(
+                self._engine,
+                self._triggers.all(),
+                after=number(request, "after", 0),
+                since_ms=since_ms,
+                table=request.query.get("table"),
+            )
+        )
 
     async def add(self, request: web.Request) -> web.Response:
         """``POST /triggers``: add a trigger; answers it."""

@@ -8,9 +8,12 @@ from typing import Any
 import click
 import msgspec
 
+from atoll import moments
 from atoll.cli import options
 from atoll.failure import EXIT_FAILED, UnreachableError, UsageError
+from atoll.findings import shown_key
 from atoll.remote import AdminClient
+from atoll.triggers.fleet import Effect, Effects, gather
 from atoll.triggers.report import TriggerReport
 from atoll.triggers.settings import TriggerSettings, check
 
@@ -115,6 +118,72 @@ def resume(name: str, regions: tuple[str, ...], cluster: str | None, as_json: bo
 def remove(name: str, regions: tuple[str, ...], cluster: str | None, as_json: bool) -> None:
     """Remove a trigger, once its calls have ended, and forget how far it had come."""
     _each(cluster, regions, lambda client: client.remove_trigger(name), as_json=as_json)
+
+
+@command.command("duplicates")
+@click.option("--table", help="Of one table.")
+@click.option("--since", type=options.Moment(), default="-1h", show_default=True, help="Seen since that moment.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=0), help="The newest N. 0: all.")
+@region_option
+@options.cluster_option
+@options.json_option
+def duplicates(
+    table: str | None, since: str, limit: int, regions: tuple[str, ...], cluster: str | None, as_json: bool
+) -> int:
+    """List the writes that were handed to one function in several regions.
+
+    Exit code 1 if there are any, or if a region does not answer.
+    """
+    found, silent = _effects(table, since, regions, cluster)
+    return _tell(found.duplicates(), silent, limit, "No duplicates.", as_json=as_json)
+
+
+@command.command("echoes")
+@click.option("--table", help="Of one table.")
+@click.option("--since", type=options.Moment(), default="-1h", show_default=True, help="Seen since that moment.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=0), help="The newest N. 0: all.")
+@region_option
+@options.cluster_option
+@options.json_option
+def echoes(
+    table: str | None, since: str, limit: int, regions: tuple[str, ...], cluster: str | None, as_json: bool
+) -> int:
+    """List the writes that a function had caused itself when it was handed them, and through which functions they came.
+
+    Exit code 1 if there are any, or if a region does not answer.
+    """
+    found, silent = _effects(table, since, regions, cluster)
+    return _tell(found.echoes(), silent, limit, "No echoes.", as_json=as_json)
+
+
+def _effects(
+    table: str | None, since: str, regions: tuple[str, ...], cluster: str | None
+) -> tuple[Effects, dict[str, str]]:
+    parameters = {"since": since, **({} if table is None else {"table": table})}
+    found, silent = gather(options.chosen(options.find(cluster), regions), parameters)
+    for region, problem in silent.items():
+        click.echo(f"atoll: {region} is missing: {problem}", err=True)
+    return found, silent
+
+
+def _tell(found: list[Effect], silent: dict[str, str], limit: int, nothing: str, *, as_json: bool) -> int:
+    shown = found[-limit:] if limit else found
+    if as_json:
+        click.echo(msgspec.json.encode({"effects": shown, "unreachable": sorted(silent)}).decode())
+    elif not found:
+        click.echo(nothing)
+    else:
+        table = options.columns("seen", "table", "key", "function", "written in", "handed over in", "came through")
+        for effect in shown:
+            where = ", ".join(f"{region} ({name})" for region, name in effect.regions.items())
+            table.add_row(
+                *(moments.show(effect.seen_ms), effect.table, shown_key(effect.item_key), effect.function),
+                *(effect.origin, where, " > ".join(effect.chain) or "-"),
+            )
+        options.console().print(table)
+        if len(shown) < len(found):
+            click.echo(f"{len(found) - len(shown):,} older are not shown; --limit 0 shows all.")
+    return EXIT_FAILED if found or silent else 0
 
 
 def _each(

@@ -45,6 +45,14 @@ def read(payload: bytes, records: Sequence[Record], *, partial: bool) -> Outcome
     return Failed(first=min(sequences), error=REPORTED)
 
 
+def dealt_with(outcome: Outcome, records: Sequence[Record]) -> Sequence[Record]:
+    """Return the records that the function has dealt with."""
+    if isinstance(outcome, Done):
+        return records
+    first = outcome.first if isinstance(outcome, Failed) else None
+    return [] if first is None else [record for record in records if record.sequence < first]
+
+
 def _sequence(failure: Any) -> int:
     """Return the sequence number that a failure names, -1 for none."""
     identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None

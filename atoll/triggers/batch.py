@@ -33,7 +33,7 @@ class Record(NamedTuple):
     """One stream record that waits for a function.
 
     ``sequence`` is its position in the region's log, ``seen_ms`` when this region saw the change, ``body`` its JSON.
-    ``trace`` is what caused the write, where that is known.
+    ``request_id`` names the request that wrote it, and what caused that.
     """
 
     sequence: int
@@ -43,7 +43,7 @@ class Record(NamedTuple):
     key: bytes = b""
     origin: str = ""
     hlc: int = 0
-    trace: str | None = None
+    request_id: str | None = None
 
 
 class Policy(NamedTuple):

@@ -16,15 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
-from zlib import crc32
 
 from atoll.triggers import answers, event
-from atoll.triggers.batch import Done, Failed, GiveUp, HandOver, Line, Outcome, Policy, Record
-from atoll.triggers.events import TriggerFailed, TriggerFellBehind, TriggerHandedOver
+from atoll.triggers.batch import Failed, GiveUp, HandOver, Line, NotInvoked, Outcome, Policy, Record
+from atoll.triggers.events import TriggerFailed, TriggerFellBehind
 from atoll.triggers.function import Answer, Invoked
-from atoll.triggers.shards import Place, Positions, Reading, lines_of
+from atoll.triggers.shards import Place, Positions, Reading, line_of, lines_of
 from region.errors import DefectError
 from region.events import Event
 
@@ -60,6 +59,9 @@ class Surroundings(Protocol):
 
     async def invoke(self, records: tuple[Record, ...]) -> Invoked:
         """Call the function."""
+
+    def dealt_with(self, place: Place, records: Sequence[Record], duration_ms: int) -> None:
+        """Take in that the function has dealt with records."""
 
     async def discard(self, place: Place, given_up: GiveUp) -> bool:
         """Hand records to the destination; return whether it has them."""
@@ -147,13 +149,13 @@ class ShardConsumer:
             else invoked
         )
         line.settle(outcome, self._around.monotonic() * 1000)
-        name, count = self._around.name, len(action.records)
-        if isinstance(outcome, Done):
-            age_ms = max(0, self._around.now_ms() - action.records[-1].seen_ms)
-            self._around.emit(TriggerHandedOver(name, count, age_ms, duration_ms))
-        elif isinstance(outcome, Failed):
+        dealt_with = answers.dealt_with(outcome, action.records)
+        if dealt_with:
+            self._around.dealt_with(self.place, dealt_with, duration_ms)
+        name, count = self._around.name, len(action.records) - len(dealt_with)
+        if isinstance(outcome, Failed):
             self._around.emit(TriggerFailed(name, count, called=True, reason=outcome.error))
-        else:
+        elif isinstance(outcome, NotInvoked):
             self._around.emit(TriggerFailed(name, count, called=False, reason=outcome.reason))
 
     async def _give_up(self, line: Line, action: GiveUp) -> None:
@@ -179,7 +181,7 @@ class ShardConsumer:
         self._fresh = self._fresh and not page.changes
         arn = self._reading.stream_arn(self.place)
         for change in page.changes:
-            number = crc32(change.key) % len(self._lines)
+            number = line_of(change.key, len(self._lines))
             if change.sequence <= self._done_to[number]:
                 continue
             body = event.encode_record(page.tape.show(change), arn)

@@ -47,3 +47,20 @@ class TriggerFellBehind(Event, frozen=True):
     trigger: str
     shard: str
     after: int
+
+
+class TriggerDuplicated(Event, frozen=True):
+    """A function got ``records`` that another region's trigger hands to it, too; ``regions`` are all that call it."""
+
+    trigger: str
+    records: int
+    regions: tuple[str, ...]
+
+
+class TriggerEchoed(Event, frozen=True):
+    """A function got ``records`` that it had caused itself, ``times`` over; ``chain`` is how the last one came."""
+
+    trigger: str
+    records: int
+    times: int
+    chain: tuple[str, ...]

@@ -20,7 +20,9 @@ from typing import Final
 import msgspec
 
 from atoll.failure import UsageError
+from atoll.triggers.announcing import announce
 from atoll.triggers.destination import destination
+from atoll.triggers.effects import announcement
 from atoll.triggers.function import Function
 from atoll.triggers.http import HttpFunction
 from atoll.triggers.process import CallableFunction
@@ -28,7 +30,7 @@ from atoll.triggers.report import TriggerRecord
 from atoll.triggers.settings import TriggerSettings, check, kind_of, url_of
 from atoll.triggers.trigger import DISABLED, Trigger, function_name, keep, meta_name
 from region.engine import Engine
-from region.events import Committed, Event
+from region.events import Committed, Event, TableChanged
 from region.randomness import uuid
 
 META: Final = "triggers"
@@ -95,6 +97,7 @@ class Triggers:
             )
         for record in records:
             self._take(self._make(record))
+        self._announce()
 
     async def stop(self) -> None:
         """Stop all at once; what is under way is handed over again after the next start."""
@@ -133,6 +136,7 @@ class Triggers:
             trigger = self._make(record)
             await self._keep([*self._records(), record], {meta_name(record.uuid): trigger.positions_text()})
             self._take(trigger)
+            self._announce()
             return trigger
 
     async def change(self, name: str, settings: TriggerSettings) -> Trigger:
@@ -185,6 +189,7 @@ class Triggers:
             await self._keep(left, {meta_name(uuid_): ""})
             del self._triggers[uuid_]
             self._listen(wanted=bool(self._triggers))
+            self._announce()
             return trigger
 
     async def _replace(self, before: Trigger, record: TriggerRecord) -> Trigger:
@@ -193,11 +198,20 @@ class Triggers:
         await before.rest()
         await self._keep([record if each.uuid == record.uuid else each for each in self._records()])
         trigger = self._make(record)
-        trigger.inherit(before)
+        trigger.tally = before.tally
         if trigger.state == DISABLED:
             before.change_state(DISABLED)
         self._take(trigger)
+        self._announce()
         return trigger
+
+    def _announce(self) -> None:
+        """Tell the other regions which functions are called here."""
+        told: dict[str, list[tuple[str, TriggerRecord]]] = {}
+        for trigger in self._triggers.values():
+            settings = trigger.record.settings
+            told.setdefault(settings.table, []).append((function_name(settings), trigger.record))
+        announce(self._engine, {table: announcement(records) for table, records in told.items()})
 
     def _records(self) -> list[TriggerRecord]:
         return [trigger.record for trigger in self._triggers.values()]
@@ -231,6 +245,8 @@ class Triggers:
         if type(event) is Committed:
             for trigger in self._triggers.values():
                 trigger.wake()
+        elif type(event) is TableChanged:
+            self._announce()
 
     async def _keep(self, records: list[TriggerRecord], positions: Mapping[str, str] = MappingProxyType({})) -> None:
         """Make the list of triggers durable, of configured ones only that they are paused; and positions with it."""

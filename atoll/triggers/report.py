@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from atoll.triggers.settings import TriggerSettings
@@ -40,9 +42,44 @@ class TriggerReport(msgspec.Struct, kw_only=True):
     failures: int
     given_up: int
     """Failed calls and records given up since then."""
+    duplicates: int
+    """Records handed over since then that another region's trigger had handed to the same function before, or will."""
+    echoes: int
+    """Records handed over since then whose writes the function had caused itself."""
 
 
 class TriggerChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """``POST /triggers/NAME``: what to do with a trigger."""
 
     paused: bool
+
+
+class Delivery(msgspec.Struct, kw_only=True):
+    """One write that a trigger has handed over or given up, as the region's log proves it."""
+
+    trigger: str
+    function: str
+    table: str
+    table_uid: str
+    key: str
+    """The primary key's bytes, in hexadecimal digits."""
+    item_key: dict[str, Any]
+    origin: str
+    hlc: int
+    """The write's own timestamp: the same in every region."""
+    seen_ms: int
+    """When this region saw it, by its clock."""
+    chain: list[str]
+    """Through which functions the write came (``function:region``), as far as is known."""
+    echoes: int
+    """How often it came through this very function."""
+
+
+class DeliveryPage(msgspec.Struct, kw_only=True):
+    """``GET /triggers/deliveries``: what triggers had of a stretch of the log."""
+
+    region: str
+    deliveries: list[Delivery]
+    next: int
+    """The sequence behind which the next page begins."""
+    head: int

@@ -14,12 +14,14 @@ Source: AWS developer guide, "Change data capture for DynamoDB Streams" (lineage
 from __future__ import annotations
 
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
 from region.engine import Engine
 from region.errors import TrimmedDataAccessError
 from region.model.change import LogRecord
+from region.model.keys import HASH_BYTES
 from region.model.stream import RECORDS_MAX, Shard, Stream
 from region.model.table import Table
 from region.operation.context import arn
@@ -122,13 +124,27 @@ class Reading:
                     return Place(table, stream, shard)
         return None
 
+    def tape(self, place: Place) -> LogTape:
+        """Return what shows the records of a place's stream."""
+        return LogTape(self._engine.reading, place.table, place.stream, self.stream_arn(place))
+
+    def place_of(self, change: LogRecord) -> Place | None:
+        """Return the shard that a change of the log is in, ``None`` for none that can be read."""
+        for table, stream in self.streams():
+            for shard in stream.shards if table.uid == change.table_uid else ():
+                first, last = shard.hashes
+                ends = shard.upto is None or change.sequence <= shard.upto
+                if shard.after < change.sequence and ends and first <= change.key[:HASH_BYTES] <= last:
+                    return Place(table, stream, shard)
+        return None
+
     def read(self, place: Place, after: int, limit: int, *, fresh: bool) -> Page:
         """Return up to ``limit`` changes in a shard after a sequence.
 
         ``fresh``: the consumer begins, and takes what the stream still has; otherwise what is gone is told.
         """
         name = self.stream_arn(place)
-        tape = LogTape(self._engine.reading, place.table, place.stream, name)
+        tape = self.tape(place)
         now_ms = self._engine.source.now_ms()
         iterator = ShardIterator(name, place.shard.number, after, now_ms, from_horizon=fresh)
         trimmed = False
@@ -150,6 +166,11 @@ def lines_of(place: Place, positions: Positions, count: int) -> list[int]:
     """Return the positions of a shard's lines; where there are now more or fewer, all go on from the least."""
     kept = positions.shards.get(place.name) or [first_position(place, positions)]
     return kept if len(kept) == count else [min(kept)] * count
+
+
+def line_of(key: bytes, count: int) -> int:
+    """Return which of a shard's lines the changes of a key belong to."""
+    return crc32(key) % count
 
 
 def is_done(place: Place, positions: Positions) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -27,19 +27,18 @@ from atoll.triggers.function import Call, Function, Invoked
 from atoll.triggers.patterns import compile_filters
 from atoll.triggers.report import TriggerRecord, TriggerReport
 from atoll.triggers.settings import TriggerSettings, kind_of
-from atoll.triggers.shards import Place, Positions, Reading, first_position
+from atoll.triggers.shards import Place, Positions, Reading, first_position, line_of
+from atoll.triggers.tally import Tally
 from region.engine import Engine
 from region.errors import DefectError
 from region.events import Event
 from region.job import settle
+from region.model import cause
 from region.model.change import LogRecord
 from region.operation.context import Context
 from region.randomness import uuid
 
 RESTART_S: Final = 1.0
-NOTHING_YET: Final = "No records processed"
-OK: Final = "OK"
-CALL_FAILED: Final = "PROBLEM: Function call failed"
 ENABLED: Final = "Enabled"
 DISABLED: Final = "Disabled"
 
@@ -96,8 +95,7 @@ class Trigger:
         self._news = asyncio.Event()
         self._stopping = False
         self.state = DISABLED if record.paused or not record.settings.enabled else "Creating"
-        self.last_result = NOTHING_YET
-        self._batches = self._records = self._failures = self._given_up = 0
+        self.tally = Tally(record.settings.name, function_name(record.settings), engine.settings.region)
 
     @property
     def name(self) -> str:
@@ -120,12 +118,6 @@ class Trigger:
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
         self._supervisor.add_done_callback(_report_defect)
         self.change_state(ENABLED)
-
-    def inherit(self, before: Trigger) -> None:
-        """Go on with the numbers of the trigger that this one takes the place of."""
-        self.last_result = before.last_result
-        self._batches, self._records = before._batches, before._records
-        self._failures, self._given_up = before._failures, before._given_up
 
     def wake(self) -> None:
         """Look for records and shards: something was committed."""
@@ -246,14 +238,16 @@ class Trigger:
 
     def emit(self, happened: Event) -> None:
         """Count an event and tell of it."""
-        if isinstance(happened, TriggerHandedOver):
-            self._batches += 1
-            self._records += happened.records
-            self.last_result = OK
-        elif isinstance(happened, TriggerFailed):
-            self._failures += 1
-            self.last_result = CALL_FAILED if happened.records else f"PROBLEM: {happened.reason}"
+        self.tally.count(happened)
         self._engine.events.emit(happened)
+
+    def dealt_with(self, place: Place, records: Sequence[Record], duration_ms: int) -> None:
+        """Take in that the function has dealt with records; tell what effects of theirs happen twice."""
+        age_ms = max(0, self.now_ms() - records[-1].seen_ms)
+        self.emit(TriggerHandedOver(self.name, len(records), age_ms, duration_ms))
+        table = self._engine.catalogue.by_uid.get(place.table.uid, place.table)
+        for happened in self.tally.doubled(records, table.registers):
+            self.emit(happened)
 
     def interesting(self, change: LogRecord, body: bytes) -> bool:
         """Whether the trigger wants a record."""
@@ -263,14 +257,17 @@ class Trigger:
 
     async def invoke(self, records: tuple[Record, ...]) -> Invoked:
         """Call the function with records."""
-        settings = self.record.settings
+        rng, function = self._engine.rng, function_name(self.record.settings)
+        longest = max((cause.chain_of(record.request_id) for record in records), key=len)
+        chain = (*longest, cause.hop(function, self._engine.settings.region))
         return await self._function.invoke(
             Call(
-                function=function_name(settings),
+                function=function,
                 arn=self.function_arn,
                 event=event.event(records),
-                request_id=uuid(self._engine.rng),
-                timeout_s=settings.timeout_s,
+                request_id=uuid(rng),
+                timeout_s=self.record.settings.timeout_s,
+                trace=cause.trace(chain, rng.token(16)),
             )
         )
 
@@ -294,7 +291,6 @@ class Trigger:
                     TriggerFailed(self.name, 0, called=False, reason="its on-failure destination does not answer")
                 )
                 return False
-        self._given_up += len(given_up.records)
         self.emit(TriggerGaveUp(self.name, len(given_up.records), given_up.condition, kept))
         return True
 
@@ -318,15 +314,28 @@ class Trigger:
             settings=self.record.settings,
             configured=self.record.configured,
             state=self.state,
-            last_result=self._missing() or self.last_result,
+            last_result=self._missing() or self.tally.last_result,
             modified_ms=self.record.modified_ms,
             iterator_age_ms=age_ms,
             behind=behind,
-            batches=self._batches,
-            records=self._records,
-            failures=self._failures,
-            given_up=self._given_up,
+            batches=self.tally.batches,
+            records=self.tally.records,
+            failures=self.tally.failures,
+            given_up=self.tally.given_up,
+            duplicates=self.tally.duplicates,
+            echoes=self.tally.echoes,
         )
+
+    def has_had(self, change: LogRecord) -> bool:
+        """Whether a change was handed over or given up, as far as the positions prove it."""
+        place = self._reading.place_of(change)
+        if place is None or change.sequence <= self._positions.begin:
+            return False
+        lines = self._positions.shards.get(place.name)
+        if lines is None or change.sequence > lines[line_of(change.key, len(lines))]:
+            return False
+        tape = self._reading.tape(place)
+        return self.interesting(change, event.encode_record(tape.show(change), self._reading.stream_arn(place)))
 
     def _missing(self) -> str:
         """Say what the trigger has nothing to read of, empty where it has."""

@@ -9,7 +9,8 @@ Register names: ``definition`` (attribute definitions, key schema, local indexes
 ``stream``, ``ttl``, ``sse``, ``class``, ``on_demand``, ``warm``, ``index:<name>`` for a global secondary index
 (``None`` once deleted), ``replica:<region>`` for a member (``None`` once removed), ``detached:<region>`` for one that
 was away for too long and counts as none until it is made anew, ``scaling:…`` for auto scaling of a capacity
-(:mod:`region.operation.setting.auto_scaling`).
+(:mod:`region.operation.setting.auto_scaling`), ``triggers:<region>`` for the functions that
+a region calls with what changes there.
 
 Invariant: merge is commutative, associative and idempotent.
 

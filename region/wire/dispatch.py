@@ -30,6 +30,7 @@ from region.engine import INTERNAL_ERROR
 from region.errors import AtollError, DynamoError, InternalServerError, UnknownOperationError
 from region.horizon import Horizon
 from region.job import Done
+from region.model import cause
 from region.model.values import MalformedValueError
 from region.operation import OPERATIONS, Operation
 from region.randomness import Rng
@@ -147,6 +148,8 @@ class Dispatcher:
         exchange.request_id = self.answers.request_id()
         headers = exchange.headers
         try:
+            if cause.HEADER in headers:
+                exchange.request_id = cause.caused(exchange.request_id, headers[cause.HEADER])
             if b"origin" in headers:
                 exchange.extra += answers.CORS
             route = self._routes.get(headers.get(b"x-amz-target"))
