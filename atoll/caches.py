@@ -100,6 +100,17 @@ class Caches:
             raise StartError(f"{region} has no cache.", "Start it with dax().")
         return running.admin
 
+    def dax_pid(self, region: str) -> int:
+        """Return the number of the process of a region's cache.
+
+        Raises:
+            StartError: it does not run.
+        """
+        running = self._caches.get(region)
+        if running is None or (pid := running.child.pid) is None:
+            raise StartError(f"{region} has no cache.", "Start it with dax().")
+        return pid
+
     def stop_dax(self, region: str) -> None:
         """End a region's cache; what it held is gone. Does nothing where there is none."""
         running = self._caches.pop(region, None)

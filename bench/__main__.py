@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from bench import catching_up, delay, links, mesh, proxy, region, report, trimming
+from bench import caching, catching_up, delay, links, mesh, proxy, region, report, trimming
 
 
 def main() -> None:
@@ -25,13 +25,14 @@ def main() -> None:
     grown, memory, idle = region.growth(sizes, seconds=max(2.0, seconds))
     replication = links.measure(max(3.0, seconds))
     proxies = report.proxies(proxy.measure(seconds))
+    cached = caching.measure(seconds)
     growth = report.Growth(
         catching_up.measure(max(3.0, seconds)),
         delay.measure(max(3.0, seconds)),
         mesh.measure(max(5.0, seconds)),
         trimming.measure(),
     )
-    budgets = report.budgets(rows, grown, memory, idle, start, replication, growth)
+    budgets = report.budgets(rows, grown, memory, idle, start, replication, growth, cached)
     print(budgets)
     print(proxies)
     busy = report.busyness(load_before, os.getloadavg()[0])
@@ -47,6 +48,7 @@ def main() -> None:
                 "A link with 100 ms of delay each way": report.figures(growth.distant),
                 "Ten regions in full mesh": report.figures(growth.mesh),
                 "Trimming of the change log": report.figures(growth.trimming),
+                "Cache": report.figures(cached),
                 "Proxy": proxies,
             },
             busy,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bench import proxy
+from bench.caching import Caching
 from bench.catching_up import CatchingUp
 from bench.delay import Distant
 from bench.links import Links
@@ -94,6 +95,7 @@ def budgets(
     start: tuple[float, float],
     links: Links,
     growth: Growth,
+    cached: Caching,
 ) -> str:
     """Render the budgets beside what was measured in this run."""
     cell = {(row.peer, row.operation, row.connections): row.sample for row in rows}
@@ -154,6 +156,9 @@ def budgets(
             f"{links.catch_up_per_second:,.0f} changes/s",
         ),
     ]
+    lines.append(
+        ("GetItem through a cache: CPU of one that is held against one that is not", "≤ 1/3", f"1/{cached.ratio:.1f}")
+    )
     return table(("what", "budget", "measured"), lines + _of_growth(links, growth))
 
 

@@ -13,7 +13,7 @@ from atoll.dax.cache import Cache
 from atoll.dax.errors import UnansweredError
 from atoll.dax.frames import MalformedError
 from atoll.dax.reads import Reads
-from atoll.dax.requests import NAMES, Frame
+from atoll.dax.requests import NAMES, Arguments, Frame
 from atoll.dax.responses import OK
 from atoll.dax.shared import Shared, listed, name
 from atoll.dax.upstream import Upstream
@@ -21,7 +21,7 @@ from atoll.dax.values import AttributeLists
 from atoll.dax.writes import Writes
 from region.errors import DynamoError, ValidationError
 
-Answer = Callable[[list[bytes]], Awaitable[bytes]]
+Answer = Callable[[Arguments], Awaitable[bytes]]
 ATTRIBUTES_MAX = 10_000
 
 
@@ -88,14 +88,14 @@ class Accelerator:
         failed = errors.of(error)
         return errors.encode(failed, self._writes.reasons(failed))
 
-    async def _key_schema(self, arguments: list[bytes]) -> bytes:
+    async def _key_schema(self, arguments: Arguments) -> bytes:
         schema = await self.parts.schema(name(arguments[0]))
         return OK + frames.encode(dict(zip(schema.names, schema.types, strict=True)))
 
-    async def _list(self, arguments: list[bytes]) -> bytes:
+    async def _list(self, arguments: Arguments) -> bytes:
         return OK + frames.encode(list(self.parts.lists.names(frames.decode(arguments[0]))))
 
-    async def _list_id(self, arguments: list[bytes]) -> bytes:
+    async def _list_id(self, arguments: Arguments) -> bytes:
         names = listed(arguments[0])
         if not all(isinstance(each, str) for each in names):
             raise MalformedError("an attribute list of what are no names")

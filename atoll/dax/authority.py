@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from atoll.dax import frames
+from atoll.dax.requests import Arguments
 from clock import PhysicalClock
 from region.errors import InvalidSignatureError, MissingAuthenticationTokenError, UnrecognizedClientError
 from region.wire.signature import SKEW_MAX_S
@@ -42,7 +43,7 @@ class Authority:
         """Whether anybody is welcome."""
         return not self._secrets
 
-    def check(self, arguments: list[bytes]) -> None:
+    def check(self, arguments: Arguments) -> None:
         """Return if the arguments of ``authorizeConnection`` show who the client is.
 
         Raises:

@@ -13,20 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from atoll.dax import frames, requests, responses, shared
 from atoll.dax.cache import Lease
 from atoll.dax.expressions import Path, Writer
 from atoll.dax.frames import MalformedError
 from atoll.dax.item_keys import KeySchema
+from atoll.dax.requests import Arguments
 from atoll.dax.responses import OK
 from atoll.dax.shared import Shared, binary, name
 from region.errors import ValidationError
 from region.model.values import Item
 
-BATCH_KEYS_MAX = 100
-_PLAIN_OPTIONS_BYTES = 64
+BATCH_KEYS_MAX: Final = 100
+_PLAIN_OPTIONS_BYTES: Final = 64
+_REMEMBERED: Final = 8192
+_FOUND: Final = OK + b"\xa1" + frames.encode(responses.ITEM)
+_NONE: Final = OK + b"\xa0"
 
 
 @lru_cache(256)
@@ -37,6 +41,23 @@ def _remembered(encoded: bytes) -> dict[int, Any]:
 def _options(encoded: bytes) -> dict[int, Any]:
     """Return optional parameters, which are not to be changed; short ones are mostly those of the request before."""
     return _remembered(encoded) if len(encoded) <= _PLAIN_OPTIONS_BYTES else requests.options(encoded)
+
+
+class _Asked(NamedTuple):
+    """What a GetItem asks for; ``plain`` is one of a whole item, and of nothing about it."""
+
+    table: str
+    key: bytes
+    given: Mapping[int, Any]
+    consistent: bool
+    plain: bool
+
+
+@lru_cache(_REMEMBERED)
+def _asked(arguments: Arguments) -> _Asked:
+    given = _options(arguments[2])
+    plain = requests.PROJECTION not in given and not given.get(requests.CAPACITY)
+    return _Asked(name(arguments[0]), binary(arguments[1]), given, bool(given.get(requests.CONSISTENT)), plain)
 
 
 class Reads:
@@ -50,40 +71,42 @@ class Reads:
 
     # From the caches, without waiting
 
-    def held_item(self, arguments: list[bytes]) -> bytes | None:
+    def held_item(self, arguments: Arguments) -> bytes | None:
         """Return the answer to a GetItem that the item cache has, ``None`` where it has to be fetched."""
-        table = name(arguments[0])
-        schema = self._schema(table)
-        given = _options(arguments[2])
-        if schema is None or given.get(requests.CONSISTENT):
+        asked = _asked(arguments)
+        schema = self._schema(asked.table)
+        if schema is None or asked.consistent:
             return None
-        entry = self._items.get(table, schema.canonical(binary(arguments[1])))
+        entry = self._items.get(asked.table, schema.canonical(asked.key))
         if entry is None:
             return None
-        return self._item(table, schema, arguments[1], entry.value, given, None)
+        if asked.plain:
+            return _NONE if entry.value is None else _FOUND + entry.value
+        return self._item(asked, schema, entry.value, None)
 
-    def held_result(self, arguments: list[bytes]) -> bytes | None:
+    def held_result(self, arguments: Arguments) -> bytes | None:
         """Return the answer to a Query or Scan that the query cache has; one that is consistent it never has."""
         entry = self._queries.get(name(arguments[0]), _parameters(arguments))
         return None if entry is None else entry.value
 
     # From the region
 
-    async def get(self, arguments: list[bytes]) -> bytes:
+    async def get(self, arguments: Arguments) -> bytes:
         """GetItem."""
-        table, given = name(arguments[0]), _options(arguments[2])
-        schema = await self._parts.schema(table)
-        shared.projection(given.get(requests.PROJECTION))
-        key = schema.canonical(binary(arguments[1]))
-        body: dict[str, Any] = {"TableName": table, "Key": schema.unpack(key), **requests.parameters(given, Writer())}
-        lease = None if given.get(requests.CONSISTENT) else self._items.lease(table, key)
+        asked = _asked(arguments)
+        schema = await self._parts.schema(asked.table)
+        shared.projection(asked.given.get(requests.PROJECTION))
+        key = schema.canonical(asked.key)
+        body: dict[str, Any] = {"TableName": asked.table, "Key": schema.unpack(key)}
+        body.update(requests.parameters(asked.given, Writer()))
+        lease = None if asked.consistent else self._items.lease(asked.table, key)
         answer = await self._fetch("GetItem", body, lease)
-        packed = self._packed(answer.get("Item"), schema)
+        held = self._parts.lists.held(answer.get("Item"), schema.names)
         if lease is not None:
-            self._items.settle(lease, packed)
-        return self._item(table, schema, arguments[1], packed, given, answer.get("ConsumedCapacity"))
+            self._items.settle(lease, held)
+        return self._item(asked, schema, held, answer.get("ConsumedCapacity"))
 
-    async def find(self, operation: str, arguments: list[bytes]) -> bytes:
+    async def find(self, operation: str, arguments: Arguments) -> bytes:
         """Query or Scan."""
         table, given = name(arguments[0]), requests.options(arguments[-1])
         schema = await self._parts.schema(table)
@@ -106,7 +129,7 @@ class Reads:
             self._queries.settle(lease, OK + responses.mapping(_with_capacity(members, free)))
         return OK + responses.mapping(_with_capacity(members, answer.get("ConsumedCapacity")))
 
-    async def get_batch(self, arguments: list[bytes]) -> bytes:
+    async def get_batch(self, arguments: Arguments) -> bytes:
         """BatchGetItem: every item by itself from the cache, the others in one request."""
         asked = shared.mapped(arguments[0])
         if sum(len(each[2]) for each in asked.values() if len(each) == 3) > BATCH_KEYS_MAX:
@@ -137,7 +160,7 @@ class Reads:
             + responses.capacities(answer.get("ConsumedCapacity", ()))
         )
 
-    async def get_transaction(self, arguments: list[bytes]) -> bytes:
+    async def get_transaction(self, arguments: Arguments) -> bytes:
         """TransactGetItems: from the region, and nothing is kept."""
         tables = [requests.text(each) for each in shared.listed(arguments[0])]
         keys = shared.listed(arguments[1])
@@ -160,7 +183,7 @@ class Reads:
             elif paths is not None:
                 items.append(responses.projected(item, paths))
             else:
-                items.append(frames.encode(self._parts.lists.pack(item, schema.names)))
+                items.append(self._parts.lists.held(item, schema.names) or responses.NULL)
         consumed = responses.transacted(answer.get("ConsumedCapacity", ()))
         return OK + responses.array((responses.array(items), consumed))
 
@@ -174,30 +197,19 @@ class Reads:
                 (self._items if operation == "GetItem" else self._queries).release(lease)
             raise
 
-    def _packed(self, item: Item | None, schema: KeySchema) -> bytes | None:
-        return None if item is None else self._parts.lists.pack(item, schema.names)
-
-    def _item(
-        self,
-        table: str,
-        schema: KeySchema,
-        key: bytes,
-        packed: bytes | None,
-        given: Mapping[int, Any],
-        consumed: Mapping[str, Any] | None,
-    ) -> bytes:
+    def _item(self, asked: _Asked, schema: KeySchema, held: bytes | None, consumed: Mapping[str, Any] | None) -> bytes:
         """Write the answer to a GetItem of an item that is held, or was just fetched."""
         members: dict[int, bytes] = {}
-        if packed is not None:
-            wanted = shared.projection(given.get(requests.PROJECTION))
+        if held is not None:
+            wanted = shared.projection(asked.given.get(requests.PROJECTION))
             if wanted is None:
-                members[responses.ITEM] = frames.encode(packed)
+                members[responses.ITEM] = held
             else:
-                item = {**schema.unpack(binary(key)), **self._parts.lists.unpack(packed)}
+                item = {**schema.unpack(asked.key), **self._parts.lists.unpack(binary(held))}
                 members[responses.ITEM] = responses.projected(item, wanted)
-        if given.get(requests.CAPACITY):
-            wish = requests.parameters(given, Writer()).get("ReturnConsumedCapacity", "NONE")
-            members = _with_capacity(members, consumed or responses.nothing_consumed(table, wish))
+        if asked.given.get(requests.CAPACITY):
+            wish = requests.parameters(asked.given, Writer())["ReturnConsumedCapacity"]
+            members = _with_capacity(members, consumed or responses.nothing_consumed(asked.table, wish))
         return OK + responses.mapping(members)
 
     def _result(
@@ -258,7 +270,7 @@ class _Batch:
 
     def take(self, items: list[Item], left: list[Item]) -> None:
         """Take what was fetched, and what the region has left for another request."""
-        found = {self._schema.pack(item): self._parts.lists.pack(item, self._schema.names) for item in items}
+        found = {self._schema.pack(item): self._parts.lists.held(item, self._schema.names) for item in items}
         self.left = [self._schema.pack(key) for key in left]
         for key, lease in self._missing.items():
             if key in self.left:
@@ -276,18 +288,18 @@ class _Batch:
     def answered(self) -> bytes:
         """Write the items that were found."""
         parts: list[bytes] = []
-        for key, packed in self._found.items():
-            if packed is None:
+        for key, held in self._found.items():
+            if held is None:
                 continue
             if self._paths is None:
-                parts += (frames.encode(key), frames.encode(packed))
+                parts += (frames.encode(key), held)
             else:
-                item = {**self._schema.unpack(key), **self._parts.lists.unpack(packed)}
+                item = {**self._schema.unpack(key), **self._parts.lists.unpack(binary(held))}
                 parts.append(responses.projected(item, self._paths))
         return responses.array(parts)
 
 
-def _parameters(arguments: list[bytes]) -> bytes:
+def _parameters(arguments: Arguments) -> bytes:
     """Return what a result is held under: all parameters, as they came."""
     return b"".join(arguments[1:]) if len(arguments) > 2 else b"\x00" + arguments[1]
 

@@ -14,6 +14,7 @@ Source: the stubs of amazon-dax-client 2.1.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from atoll.dax import frames
@@ -72,6 +73,9 @@ _DAX: Final = 1
 """The one service of the protocol that clients use."""
 _GREETING_ITEMS: Final = 5
 _HEAD_ITEMS: Final = 2
+_ALIKE_BYTES_MAX: Final = 512
+_ALIKE_MAX: Final = 8192
+"""How long requests are that are remembered with what they mean, and how many."""
 
 PROJECTION, CONSISTENT, CAPACITY, METRICS = 0, 2, 3, 6
 CONDITION, RETURN_VALUES, UPDATE_EXPRESSION, START_KEY, FILTER = 4, 7, 8, 9, 10
@@ -96,24 +100,29 @@ class UnknownMethodError(Exception):
     """A client asked for a method that DAX has for itself, for tables, or not at all."""
 
 
+Arguments = tuple[bytes, ...]
+"""The arguments of a request, each still in CBOR."""
+
+
 class Frame(NamedTuple):
     """One request: its method, :data:`GREETING` for the greeting, and its arguments in CBOR."""
 
     method: int
-    arguments: list[bytes]
+    arguments: Arguments
 
 
 class Stream:
-    """What one client sends."""
+    """What one client sends; ``greeted`` where its greeting was taken elsewhere."""
 
-    __slots__ = ("_buffer", "_greeted", "_items", "_method", "_scanner", "_wanted")
+    __slots__ = ("_alike", "_buffer", "_greeted", "_items", "_method", "_scanner", "_wanted")
 
-    def __init__(self) -> None:
+    def __init__(self, *, greeted: bool = False) -> None:
         self._buffer = bytearray()
-        self._greeted = False
+        self._alike: Frame | None = None
+        self._greeted = greeted
         self._scanner = Scanner()
         self._items: list[int] = []
-        self._wanted = _GREETING_ITEMS
+        self._wanted = _HEAD_ITEMS if greeted else _GREETING_ITEMS
         self._method = GREETING
 
     @property
@@ -122,7 +131,15 @@ class Stream:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take what has come in."""
+        """Take what has come in. Most often that is one whole request, and one that came before."""
+        if self._greeted and not self._buffer and self._alike is None and len(data) <= _ALIKE_BYTES_MAX:
+            self._alike = _request_of(data)
+            if self._alike is not None:
+                return
+        self.take(data)
+
+    def take(self, data: bytes) -> None:
+        """Take what has come in, without a look at what came before."""
         self._buffer += data
 
     def next(self) -> Frame | None:
@@ -132,6 +149,9 @@ class Stream:
             MalformedError: there is none.
             UnknownMethodError: it is of a method that is not known.
         """
+        alike, self._alike = self._alike, None
+        if alike is not None:
+            return alike
         data = self._buffer
         scanner = self._scanner
         while len(self._items) < self._wanted:
@@ -147,7 +167,7 @@ class Stream:
             scanner = self._scanner = Scanner(scanner.position)
         ends = self._items
         begins = (0, *ends[:-1])
-        pieces = [bytes(data[begin:end]) for begin, end in zip(begins, ends, strict=True)]
+        pieces = tuple([bytes(data[begin:end]) for begin, end in zip(begins, ends, strict=True)])
         del data[: ends[-1]]
         method = self._method
         self._scanner, self._items, self._wanted = Scanner(), [], _HEAD_ITEMS
@@ -170,6 +190,18 @@ class Stream:
                 "tables are managed with a DynamoDB client at the region itself."
             )
         return arguments
+
+
+@lru_cache(_ALIKE_MAX)
+def _request_of(data: bytes) -> Frame | None:
+    """Return the request that bytes are, ``None`` where they are not exactly one."""
+    stream = Stream(greeted=True)
+    stream.take(data)
+    try:
+        frame = stream.next()
+    except (MalformedError, UnknownMethodError):
+        return None
+    return None if stream.waiting_bytes else frame
 
 
 def options(encoded: bytes) -> dict[int, Any]:

@@ -65,7 +65,7 @@ def result(item: Item, schema: KeySchema, lists: AttributeLists, wanted: list[Pa
     """Write an item that a query or a scan has found: its key and its attributes, or what was asked of it."""
     if wanted is not None:
         return projected(item, wanted)
-    return array((encode(schema.pack(item)), encode(lists.pack(item, schema.names))))
+    return array((encode(schema.pack(item)), lists.held(item, schema.names) or NULL))
 
 
 def capacity(consumed: Mapping[str, Any] | None) -> bytes:

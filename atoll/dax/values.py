@@ -159,6 +159,10 @@ class AttributeLists:
         encode = frames.encode
         return encode(self.number(names)) + b"".join([encode(to_cbor(item[name])) for name in names])
 
+    def held(self, item: Item | None, key_names: Iterable[str]) -> bytes | None:
+        """Return an item as it is held, and sent: packed, as a byte string; ``None`` for one that does not exist."""
+        return None if item is None else frames.encode(self.pack(item, key_names))
+
     def pack_some(self, item: Item) -> bytes:
         """Write some attributes of an item, as UPDATED_OLD and UPDATED_NEW answer with: each by its place in a list."""
         names = tuple(sorted(item))

@@ -21,6 +21,7 @@ from atoll.dax.errors import RegionError, UnansweredError
 from atoll.dax.expressions import Writer
 from atoll.dax.frames import MalformedError
 from atoll.dax.item_keys import KeySchema
+from atoll.dax.requests import Arguments
 from atoll.dax.responses import OK
 from atoll.dax.shared import Shared, binary, name
 from region.model.values import Item, normalise_item
@@ -53,7 +54,7 @@ class Writes:
         while self._background:
             await asyncio.wait(self._background)
 
-    async def put(self, arguments: list[bytes]) -> bytes:
+    async def put(self, arguments: Arguments) -> bytes:
         """PutItem."""
         table = name(arguments[0])
         schema = await self._parts.schema(table)
@@ -63,7 +64,7 @@ class Writes:
         answer = await self._write("PutItem", body, [(table, key)], {(table, key): self._held(item, schema)})
         return self._answer(answer, body, schema)
 
-    async def delete(self, arguments: list[bytes]) -> bytes:
+    async def delete(self, arguments: Arguments) -> bytes:
         """DeleteItem."""
         table = name(arguments[0])
         schema = await self._parts.schema(table)
@@ -72,7 +73,7 @@ class Writes:
         answer = await self._write("DeleteItem", body, [(table, key)], {(table, key): None})
         return self._answer(answer, body, schema)
 
-    async def update(self, arguments: list[bytes]) -> bytes:
+    async def update(self, arguments: Arguments) -> bytes:
         """UpdateItem."""
         table = name(arguments[0])
         schema = await self._parts.schema(table)
@@ -86,12 +87,12 @@ class Writes:
             return self._answer(answer, body, schema)
         lease = self._items.lease(table, key, writing=True)
         answer = await self._send("UpdateItem", {**body, "ReturnValues": "ALL_NEW"}, [lease])
-        self._items.settle(lease, self._lists.pack(answer["Attributes"], schema.names))
+        self._items.settle(lease, self._lists.held(answer["Attributes"], schema.names))
         if wish == "NONE":
             del answer["Attributes"]
         return self._answer(answer, body, schema)
 
-    async def write_batch(self, arguments: list[bytes]) -> bytes:
+    async def write_batch(self, arguments: Arguments) -> bytes:
         """BatchWriteItem."""
         items: dict[str, list[dict[str, Any]]] = {}
         held: dict[tuple[str, bytes], bytes | None] = {}
@@ -136,7 +137,7 @@ class Writes:
             )
         )
 
-    async def write_transaction(self, arguments: list[bytes]) -> bytes:
+    async def write_transaction(self, arguments: Arguments) -> bytes:
         """TransactWriteItems."""
         operations, tables, keys, contents, _, failures, conditions, updates = (
             frames.decode(each) for each in arguments[:8]
@@ -199,10 +200,10 @@ class Writes:
         shared.placeholders(body, writer)
         return body
 
-    def _held(self, item: Item, schema: KeySchema) -> bytes:
+    def _held(self, item: Item, schema: KeySchema) -> bytes | None:
         """Return what the region will hold of an item; one that it will refuse is refused as it would."""
         normalise_item(item)
-        return self._lists.pack(item, schema.names)
+        return self._lists.held(item, schema.names)
 
     async def _write(
         self,
@@ -275,5 +276,4 @@ class Writes:
                 self._items.release(lease)
             return
         for lease, found, (_, schema, _) in zip(leases, answer["Responses"], changed, strict=True):
-            item = found.get("Item")
-            self._items.settle(lease, None if item is None else self._lists.pack(item, schema.names))
+            self._items.settle(lease, self._lists.held(found.get("Item"), schema.names))

@@ -50,7 +50,7 @@ def test_requests_come_out_whole_however_they_are_cut(sent: list[tuple[str, byte
             found.append(taken)
     assert found[0].method == GREETING
     assert [each.method for each in found[1:]] == [requests.GET] * len(sent)
-    assert [each.arguments for each in found[1:]] == [[frames.encode(each) for each in arguments] for arguments in sent]
+    assert [each.arguments for each in found[1:]] == [tuple(map(frames.encode, arguments)) for arguments in sent]
     assert stream.waiting_bytes == 0
 
 
