@@ -37,7 +37,7 @@ from atoll.config import Config
 from atoll.experiments import Experiments
 from atoll.failure import CrashedError, RemedyError, StartError, UnknownRegionError
 from atoll.global_tables import GlobalTables
-from atoll.remote import ADMIN_TIMEOUT_S, AdminClient, DynamoCaller
+from atoll.remote import ADMIN_TIMEOUT_S, AccessKey, AdminClient, DynamoCaller
 from atoll.report import Status
 from atoll.triggering import Triggering
 from atoll.trust import SYSTEM, Trust
@@ -67,7 +67,8 @@ class Cluster(Experiments, GlobalTables, Triggering, Caches):
         latency: ``aws`` makes links as slow as those between AWS's regions, times ``latency_scale``; needs ``proxied``.
         tls: whether clients and links speak TLS, by certificates that the cluster makes: :attr:`authority`.
         seed: makes the proxies' randomness repeat itself.
-        template: further settings that all regions share; what a cluster decides itself is overwritten.
+        template: further settings that all regions share; what a cluster decides itself is overwritten. With
+            ``api.access_keys``, the cluster and its clients sign with the first.
         announce: whether commands such as ``atoll status`` find this cluster by themselves.
         command: how a region's process is started; for tests.
     """
@@ -104,6 +105,7 @@ class Cluster(Experiments, GlobalTables, Triggering, Caches):
         self._gateway_url: str | None = None
         self._caches = {}
         self._template = template or Config()
+        self._key = next((AccessKey(*pair) for pair in self._template.api.access_keys.items()), None)
         if latency is not None and not proxied:
             raise ValueError("a latency profile needs proxied=True")
         self._laboratory = self._make_laboratory(latency, latency_scale, seed) if proxied else None
@@ -276,15 +278,15 @@ class Cluster(Experiments, GlobalTables, Triggering, Caches):
         defaults = {
             "endpoint_url": self.endpoint(region),
             "region_name": region,
-            "aws_access_key_id": "atoll",
-            "aws_secret_access_key": "atoll",
+            "aws_access_key_id": "atoll" if self._key is None else self._key.id,
+            "aws_secret_access_key": "atoll" if self._key is None else self._key.secret,
             "verify": self.authority,
         }
         return boto3.client("dynamodb", **{**defaults, **options})
 
     def caller(self, region: str) -> DynamoCaller:
         """Return a bare DynamoDB caller for a region, for programs without an SDK; close it after use."""
-        return DynamoCaller(self.endpoint(region), region, trust=self.trust or SYSTEM)
+        return DynamoCaller(self.endpoint(region), region, trust=self.trust or SYSTEM, key=self._key)
 
     def call(self, region: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Make one DynamoDB call without an SDK: ``call("us-east-1", "ListTables", {})``.

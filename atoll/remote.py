@@ -3,7 +3,7 @@
 What: small synchronous clients on the standard library, because commands and :class:`~atoll.cluster.Cluster` must
 start at once and work in any program, with or without an event loop. Applications use boto3 or any other SDK.
 
-Hazard: :class:`DynamoCaller` signs nothing; it talks only to regions that accept any credentials.
+Hazard: a :class:`DynamoCaller` without a key signs nothing, and talks only to regions that accept any credentials.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -263,12 +263,40 @@ def _reason(answer: bytes) -> str:
         return answer.decode(errors="replace")[:200]
 
 
-class DynamoCaller:
-    """A few DynamoDB calls to one region over one connection. Not for use from several threads at once."""
+class AccessKey(NamedTuple):
+    """What a caller signs with; its text shows no secret."""
 
-    def __init__(self, endpoint: str, region: str, timeout_s: float = 30.0, trust: Trust = SYSTEM) -> None:
+    id: str
+    secret: str
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"AccessKey(id={self.id!r})"
+
+
+def access_key(environment: Mapping[str, str]) -> AccessKey | None:
+    """Return the access key that the variables of every AWS SDK hold, if they hold one."""
+    key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+    return AccessKey(key, secret, environment.get("AWS_SESSION_TOKEN")) if key and secret else None
+
+
+class DynamoCaller:
+    """A few DynamoDB calls to one region over one connection. Not for use from several threads at once.
+
+    With a ``key`` every call is signed; without one it works where any credentials are accepted.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        region: str,
+        timeout_s: float = 30.0,
+        trust: Trust = SYSTEM,
+        key: AccessKey | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self.region = region
+        self._key = key
         self._connection = connect(urlsplit(endpoint), timeout_s, trust)
         self._headers = {
             "Content-Type": "application/x-amz-json-1.0",
@@ -291,9 +319,12 @@ class DynamoCaller:
 
     def send(self, operation: str, request: dict[str, Any]) -> None:
         """Send a call; :meth:`receive` must follow. Two callers can thus have calls under way at the same time."""
+        body = json.dumps(request).encode()
         headers = {**self._headers, "X-Amz-Target": f"DynamoDB_20120810.{operation}"}
+        if self._key is not None:
+            headers = self._signed(self._key, headers, body)
         try:
-            self._connection.request("POST", "/", json.dumps(request).encode(), headers)
+            self._connection.request("POST", "/", body, headers)
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
 
@@ -309,6 +340,17 @@ class DynamoCaller:
             name = str(answer.get("__type", response.status)).rpartition("#")[2]
             raise RequestError(name, str(answer.get("message") or answer.get("Message") or ""), self.region)
         return answer
+
+    def _signed(self, key: AccessKey, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        # Loaded where somebody signs: it costs a tenth of a second, and most do not.
+        from botocore.auth import SigV4Auth  # noqa: PLC0415
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+        from botocore.credentials import Credentials  # noqa: PLC0415
+
+        unsigned = {name: headers[name] for name in ("Content-Type", "X-Amz-Target")}
+        request = AWSRequest("POST", self.endpoint.rstrip("/") + "/", headers=unsigned, data=body)
+        SigV4Auth(Credentials(*key), "dynamodb", self.region).add_auth(request)
+        return dict(request.headers.items())
 
     def __enter__(self) -> Self:
         return self

@@ -46,6 +46,7 @@ VERBS: Final = {
     "sim": "Simulate fleets under faults, by seed, and judge every run by all invariants.",
     "resume": "End pauses; what waited is delivered.",
     "workload": "Use a running cluster as applications do, at a rate of your choosing.",
+    "access": "Say whether a principal may do something, and which policy decides.",
     "doctor": "Look for what is wrong: on this machine, in a cluster, in files.",
     "completion": "Print the completion script of a shell.",
     "backup": "Make a backup of a table.",

@@ -6,6 +6,7 @@ drawn on standard error, and only for a person; standard output holds the result
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import nullcontext
@@ -18,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from atoll.cli import options
 from atoll.failure import RemedyError, UnknownRegionError
-from atoll.remote import AdminClient, DynamoCaller
+from atoll.remote import AdminClient, DynamoCaller, access_key
 from atoll.report import ArchiveJob
 
 POLL_S: Final = 0.02
@@ -52,7 +53,9 @@ def place(cluster: str | None, region: str | None) -> Place:
     if name not in clients:
         raise UnknownRegionError(f"The cluster has no region {name}.", f"It has {', '.join(clients)}.")
     endpoint = clients[name].status().addresses.api
-    return Place(name, clients[name], DynamoCaller(endpoint, name, trust=clients[name].trust))
+    return Place(
+        name, clients[name], DynamoCaller(endpoint, name, trust=clients[name].trust, key=access_key(os.environ))
+    )
 
 
 def follow(where: Place, arn: str, title: str) -> ArchiveJob | None:

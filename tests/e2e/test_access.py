@@ -18,6 +18,7 @@ from botocore.config import Config as BotoConfig
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from lifecycle import eventually
+from settled import Run
 
 from atoll import Cluster
 from atoll.config import AccessConfig, ApiConfig, Config
@@ -231,6 +232,17 @@ def test_what_is_overheard_does_nothing_else_and_nowhere_else(region: Guarded) -
     bare = {name: value for name, value in headers.items() if name != "Authorization"}
     assert post(region, bare, body)[1]["__type"].endswith("#MissingAuthenticationTokenException")
     assert region("root", "DescribeTable", TableName="closed")["Table"]["TableStatus"] == "ACTIVE"
+
+
+def test_a_cluster_with_access_keys_and_commands_with_one_sign_what_they_ask(region: Guarded, run: Run) -> None:
+    assert region.cluster.call(EAST, "ListTables", {})["TableNames"]
+    assert region.cluster.client(EAST).list_tables()["TableNames"]
+    admin = str(region.cluster.admin(EAST))
+    keys = {"AWS_ACCESS_KEY_ID": "AKroot", "AWS_SECRET_ACCESS_KEY": "s-root"}
+    assert run("backup", "open", "--name", "signed", "--cluster", admin, **keys).returncode == 0
+    refused = run("backup", "open", "--name", "unsigned", "--cluster", admin)
+    assert refused.returncode == 1
+    assert "UnrecognizedClientException" in refused.stderr
 
 
 # What is said.

@@ -11,11 +11,13 @@ from botocore.credentials import Credentials
 from wire_endpoint import AUTHORIZATION, CREDENTIAL, Client, connected, message
 
 from clock import ManualClock
+from region.access.principal import principal
 from region.authorization import Credential
 from region.errors import DynamoError, IncompleteSignatureError, UnrecognizedClientError
 from region.wire.identity import Identity, identify
 from region.wire.signature import Verifier
 
+TOKEN = "a/session+token="
 KEYS = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 CREDENTIALS = {key: Credential(secret) for key, secret in KEYS.items()}
 BODY = b'{"TableName":"tab","Key":{"a":{"S":"x"}}}'
@@ -34,14 +36,17 @@ class Request:
         self.body = body
 
 
-def signed(*, query: bool = False, secret: str | None = None, key: str = "AKIDEXAMPLE", target: str = "x") -> Request:
+def signed(
+    *, query: bool = False, secret: str | None = None, key: str = "AKIDEXAMPLE", target: str | None = "x"
+) -> Request:
     """Return a request that botocore signed, now."""
     url = "http://localhost:8000/" + ("?b=2%20&a=%2F&c" if query else "")
-    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0", "X-Amz-Extra": " a   b "}
+    targets = {} if target is None else {"X-Amz-Target": target}
+    headers = {**targets, "Content-Type": "application/x-amz-json-1.0", "X-Amz-Extra": " a   b "}
     # botocore would move the body of a presigned request into its query.
     body = b"" if query else BODY
     request = AWSRequest("POST", url, headers=headers, data=body)
-    credentials = Credentials(key, secret or KEYS["AKIDEXAMPLE"], "a/session+token=")
+    credentials = Credentials(key, secret or KEYS["AKIDEXAMPLE"], TOKEN)
     signer: Any = (SigV4QueryAuth if query else SigV4Auth)(credentials, "dynamodb", "eu-west-1")
     signer.add_auth(request)
     prepared = request.prepare()
@@ -263,3 +268,39 @@ def test_the_clock_that_counts_is_the_regions() -> None:
     clock.set(now_ms() + 20 * MINUTE_MS)
     with pytest.raises(DynamoError, match="Signature expired"):
         verifier.verify(request, clock.now_ms())
+
+
+ALICES = {"AKIDEXAMPLE": Credential(KEYS["AKIDEXAMPLE"], principal("arn:aws:iam::000000000000:user/a"), TOKEN)}
+
+
+def test_a_principal_is_known_by_its_signature_and_its_token_in_its_region() -> None:
+    verifier = Verifier(ALICES, "eu-west-1")
+    identity = verifier.verify(signed(), now_ms())
+    owner = verifier.owner(identity)
+    assert owner is not None
+    assert owner.arn == "arn:aws:iam::000000000000:user/a"
+    verifier.verify(signed(query=True, target=""), now_ms())
+
+
+@pytest.mark.parametrize(
+    ("change", "region", "name"),
+    [
+        ({"token": "another"}, "eu-west-1", "UnrecognizedClientException"),
+        ({"token": None}, "eu-west-1", "UnrecognizedClientException"),
+        ({"expires_ms": 1}, "eu-west-1", "ExpiredTokenException"),
+        ({}, "us-east-1", "InvalidSignatureException"),
+    ],
+)
+def test_a_principal_that_does_not_fit_is_refused(change: dict[str, Any], region: str, name: str) -> None:
+    credentials = {key: credential._replace(**change) for key, credential in ALICES.items()}
+    with pytest.raises(DynamoError) as caught:
+        Verifier(credentials, region).verify(signed(), now_ms())
+    assert caught.value.name == name
+
+
+def test_a_presigned_request_of_a_principal_must_sign_what_it_does() -> None:
+    request = signed(query=True, target=None)
+    Verifier(ALICES, "eu-west-1").verify(request, now_ms())
+    request.headers[b"x-amz-target"] = b"DynamoDB_20120810.DeleteTable"
+    with pytest.raises(DynamoError, match="'X-Amz-Target' must be a 'SignedHeader'"):
+        Verifier(ALICES, "eu-west-1").verify(request, now_ms())
