@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from atoll import archive, certificates, derivation, tether
+from atoll import archive, certificates, derivation, kinesis, tether
 from atoll.access import Access
 from atoll.admin import Parts, Serving
 from atoll.child import Ready
@@ -60,7 +60,6 @@ from region.wire import Endpoint
 from replication import Assembly, Ports, WebSocketTransport
 
 if TYPE_CHECKING:
-    from atoll.kinesis.delivery import Delivery
     from region.engine import Engine
 
 DATABASE: Final = "region.sqlite"
@@ -109,7 +108,7 @@ class Region:
         engine, replication = assembly.engine, assembly.replication
         archivist = archive.build(config, self._started, engine, self._vault, self._shelf)
         endpoint = self._endpoint = self._serve_clients(engine, source)
-        delivery = _delivery(config, engine)
+        delivery = kinesis.build(config, engine)
         triggers = self._triggers(engine)
         streams: Callable[[], list[KinesisReport]] = list if delivery is None else delivery.reports
         collector = Collector(engine, endpoint.statistics, replication, streams)
@@ -290,19 +289,6 @@ def _metrics(
             lambda: trigger_samples(triggers),
         )
     )
-
-
-def _delivery(config: Config, engine: Engine) -> Delivery | None:
-    """Return what delivers to Kinesis, if there is anything to deliver to."""
-    kinesis = config.kinesis
-    if not kinesis.endpoint:
-        return None
-    # Loaded where it is wanted: a start cannot spare the time.
-    from atoll.kinesis.client import Credentials, KinesisClient  # noqa: PLC0415
-    from atoll.kinesis.delivery import Delivery  # noqa: PLC0415
-
-    credentials = Credentials(kinesis.access_key_id, kinesis.secret_access_key)
-    return Delivery(engine, KinesisClient(kinesis.endpoint, config.region, credentials))
 
 
 @contextlib.contextmanager

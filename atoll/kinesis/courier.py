@@ -32,8 +32,8 @@ from region.model.table import Table
 from region.operation.context import Context
 from region.operation.setting import kinesis_destination
 
-READ_MAX: Final = 1000
-"""How many changes are on their way at a time."""
+READ_MAX: Final = 500
+"""How many changes are on their way at a time: writing them down takes some milliseconds, in which clients wait."""
 EXAMINED_MAX: Final = 10_000
 """How many records of the whole region's log are looked at before others have their turn."""
 GATHERING_S: Final = 0.02
