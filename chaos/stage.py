@@ -51,6 +51,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     sizes: dict[str, int] = {}
     log_head: int = 0
     """The last sequence of the region's log then; 0 where that is not known."""
+    fetching: bool = False
+    """Whether anything of a table was still to be fetched, as far as that is known."""
 
 
 class Remains(msgspec.Struct, frozen=True, kw_only=True):

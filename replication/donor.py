@@ -41,7 +41,7 @@ def answer(engine: Engine, fetch: Fetch, peer: str, *, records_max: int, bytes_m
     plan = obligations.load(engine.store, fetch.uid)
     if plan is not None and (plan.snapshot or plan.creating):
         return FetchRefused(fetch.number, "the replica here is not complete yet", truncated=False)
-    if resynchronisation.lost_writes(engine.store, engine.fleet.regions()):
+    if resynchronisation.has_lost(engine.store, table, [it for it in engine.fleet.regions() if it != peer]):
         return FetchRefused(fetch.number, "this region has lost writes and is getting them back", truncated=False)
     return _snapshot(engine, fetch, table, records_max, bytes_max)
 

@@ -197,12 +197,15 @@ def _owe(
 def owe_all(context: Context, uid: str, peer: str, hold_hlc: int) -> None:
     """Have a peer owe all of its own changes of a table held here, whatever has come of them already.
 
-    ``hold_hlc`` is what the safe time may not pass until then. A region that is detached owes nothing.
+    Where the peer is no member any more, nobody can compare with it: the others then owe what they hold, as they may
+    have changes of the peer that its log has lost. ``hold_hlc`` is what the safe time may not pass until then. A region
+    that is detached owes nothing.
     """
     table = context.catalogue.by_uid.get(uid)
     if table is None or table.record.dropped or peer not in regions(table.registers):
         return
-    _owe(context, table, {peer: BEGINNING})
+    others = [] if is_member(table, peer) else sorted(set(table.members()) - {peer, context.settings.region})
+    _owe(context, table, {peer: BEGINNING, **dict.fromkeys(others, EVERYTHING)})
     plan = load(context.reader, uid)
     if plan is not None:
         again = {peer: BEGINNING} if plan.owed.get(peer, EVERYTHING) != EVERYTHING else {}

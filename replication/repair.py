@@ -6,11 +6,13 @@ counted and told of, and repaired like the others. And an operator may ask.
 
 Invariants: what is taken is settled by the conflict rule, so clients write meanwhile, and the streams go on. Only a
 region with a plan removes what its peer has purged: it is the one that was away. Rows of this region's own origin
-are taken without a log record, with the timestamps that they had; when there were any, the lineage is renewed, because
-peers that have not seen these writes will not find them in the log, and compare with this region instead.
+are taken without a log record, with the timestamps that they had; when there were any, or a table is not held here any
+more to take them, the lineage is renewed, because peers that have not seen these writes will not find them in the log,
+and compare with this region instead.
 
 What a plan cannot compare, because one of the two replicas is not there or not ready, is fetched: the cursor has passed
-over what the peer wrote, so the peer owes it (``replication.obligations``). Its log outlives its replica.
+over what the peer wrote, so the peer owes it (``replication.obligations``). Its log outlives its replica, but may have
+lost its end with a file; so where the peer's replica is gone, the others owe what they have.
 
 Source: the project's design, section 4.
 """
@@ -161,8 +163,10 @@ class Repairer:
         now = resynchronisation.load(context.reader, plan.peer)
         if now is None or now.began_ms != plan.began_ms or now.tables != plan.tables:
             return
+        ended = now.ended
         if tally is None:
             obligations.owe_all(context, uid, plan.peer, plan.hold_hlc)
+            ended += not obligations.held(context.catalogue.by_uid.get(uid))
             tally = Tally()
         now = msgspec.structs.replace(
             now,
@@ -170,6 +174,7 @@ class Repairer:
             rows=now.rows + tally.rows,
             recovered=now.recovered + tally.recovered,
             removed=now.removed + tally.removed,
+            ended=ended,
         )
         resynchronisation.save(context, now)
         self._around.plans.put(now)
@@ -181,7 +186,7 @@ class Repairer:
             if resynchronisation.load(context.reader, plan.peer) != plan:
                 return False
             resynchronisation.forget(context, plan.peer)
-            if plan.recovered:
+            if plan.renews:
                 context.transaction.renew_lineage(context.rng.token(8))
             return True
 
@@ -193,6 +198,7 @@ class Repairer:
         self._around.emit(ResynchronisationFinished(plan.peer, region, plan.rows, plan.removed, took_ms))
         if plan.recovered:
             self._around.emit(WritesRecovered(plan.peer, region, plan.recovered))
+        if plan.renews:
             await self._renewed()
 
     # One comparison.

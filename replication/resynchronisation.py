@@ -8,7 +8,8 @@ missed. A region that has itself lost the end of its file makes a plan with ever
 wrote and lost is there.
 
 Invariants: while there is a plan, the peer's watermark as it counts here, and with it the safe time, stands where it
-stood before; a region that lost writes of its own gives no snapshot to a new replica. A plan ends only when every table
+stood before; of a table of which it has still to get back writes of its own a region gives no snapshot, except to the
+peer that has them. A plan ends only when every table
 in it has been compared from beginning to end.
 
 Hazard: a comparison may be begun anew at any time; what was repaired already is then found equal, and costs little.
@@ -25,7 +26,7 @@ import msgspec
 from region.engine import Engine
 from region.model import settings
 from region.model.change import Cursor
-from region.model.table import Table
+from region.model.table import CREATING, Table
 from region.operation.context import Catalogue, Context
 from region.store.port import Reader
 
@@ -35,7 +36,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``lost``: this region has lost writes of its own, which the peer may have; otherwise it misses some of the peer's.
     ``tables`` are the uids left to compare. ``hold_hlc`` is the watermark that counts for the peer until then. The rest
-    says what has been done: rows taken, rows of this region's own origin among them, and items removed.
+    says what has been done: rows taken, rows of this region's own origin among them, items removed, and tables that are
+    not held here any more, so that what they had lost of this region's stays lost here.
     """
 
     peer: str
@@ -47,6 +49,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     recovered: int = 0
     removed: int = 0
+    ended: int = 0
+
+    @property
+    def renews(self) -> bool:
+        """Whether peers may have writes of this region that its log does not tell of, as they were lost with a file."""
+        return self.recovered > 0 or (self.lost and self.ended > 0)
 
 
 def _name(peer: str) -> str:
@@ -71,9 +79,18 @@ def forget(context: Context, peer: str) -> None:
     context.written += 1
 
 
-def lost_writes(reader: Reader, peers: Iterable[str]) -> bool:
-    """Whether this region still has to get back writes of its own from one of these peers."""
-    return any((plan := load(reader, peer)) is not None and plan.lost for peer in peers)
+def has_lost(reader: Reader, table: Table, peers: Iterable[str]) -> bool:
+    """Whether this region has still to get back writes of its own of a table from one of these peers.
+
+    A peer whose replica is being made does not count. It has no more to give until then, and may wait for this region.
+    """
+    return any(
+        table.members().get(peer, {}).get("ReplicaStatus") not in (None, CREATING)
+        and (plan := load(reader, peer)) is not None
+        and plan.lost
+        and table.uid in plan.tables
+        for peer in peers
+    )
 
 
 def shared(catalogue: Catalogue, peer: str) -> list[Table]:
@@ -102,7 +119,9 @@ def begin(context: Context, peer: str, reason: str, *, lost: bool, cursor: Curso
         began_ms=context.now_ms(),
     )
     if before is not None:
-        plan = msgspec.structs.replace(plan, rows=before.rows, recovered=before.recovered, removed=before.removed)
+        plan = msgspec.structs.replace(
+            plan, rows=before.rows, recovered=before.recovered, removed=before.removed, ended=before.ended
+        )
     save(context, plan)
     if cursor is not None:
         context.transaction.save_cursor(cursor)

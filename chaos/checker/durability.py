@@ -1,8 +1,9 @@
 """Durability: an acknowledged write is never lost, except to a later one, and survives kill -9 in its region's own log.
 
 What: :func:`check` looks for every acknowledged write in the log of the region that acknowledged it. A region that
-lost its power with a durability that does not promise to survive that, or that was restored from an old copy, is
-excused for what it had acknowledged until then, and so is a log that was trimmed.
+lost its power with a durability that does not promise to survive that is excused for what it had acknowledged until
+then, one that was restored from an old copy for what it had acknowledged since the copy was made. So is a log that was
+trimmed.
 
 :func:`losses` needs no logs: it takes the history of writes to single items, and what the replicas held in the end.
 For every acknowledged write there must be a write that may have come after it (or be that write itself) and that
@@ -78,7 +79,7 @@ def check(evidence: Evidence) -> list[Violation]:
             continue
         if written.access.action == "d" and not (written.deleted and written.request_ids):
             continue  # What deletes nothing leaves no record, and a record without its request is nobody's.
-        if any(it.region in {written.region, "*"} and acknowledged_ns <= it.until_ns for it in setbacks):
+        if any(it.region in {written.region, "*"} and it.since_ns <= acknowledged_ns <= it.until_ns for it in setbacks):
             continue
         where = f"{written.access.table}/{written.access.key}"
         sentence = f"{where}: {tag}, which {written.region} acknowledged, is not in the log of {written.region}"

@@ -31,6 +31,7 @@ from region.model.change import ITEM, LogRecord
 from region.model.settings import DEFINITION, REPLICA
 from region.model.table import CREATING, DELETING
 
+MS_NS: Final = 1_000_000
 PURGE_FLOOR_MS: Final = 24 * 60 * 60 * 1000
 """A tombstone that is younger is kept, whatever else may hold."""
 FETCHING: Final = "bootstrap:"
@@ -239,9 +240,12 @@ class Evidence:
 
     def forgotten(self, deletion: LogRecord) -> bool:
         """Whether a deletion may have left no tombstone: it is old, or was made before its table was global."""
-        known = self.replicas[deletion.version.origin].known.get(deletion.table_uid)
-        since = 0 if known is None else known.local.global_since
-        return self.purgeable(deletion.version.hlc) or deletion.version.hlc <= since
+        return self.purgeable(deletion.version.hlc) or self.travels_in_copies(deletion)
+
+    def travels_in_copies(self, record: LogRecord) -> bool:
+        """Whether a write is from before its table was global, so that its origin's log does not bring it to others."""
+        known = self.replicas[record.version.origin].known.get(record.table_uid)
+        return known is not None and record.version.hlc <= known.local.global_since
 
     @cached_property
     def _texts(self) -> dict[tuple[str, bytes], str]:
@@ -270,8 +274,8 @@ class Evidence:
         found: list[tuple[Fault, int, int]] = []
         for table in self.faults:
             fault = decode(table)
-            began_ns = self.started_ns + fault.at_ms * 1_000_000
-            found.append((fault, began_ns, last_ns if fault.for_ms is None else began_ns + fault.for_ms * 1_000_000))
+            began_ns = self.started_ns + fault.at_ms * MS_NS
+            found.append((fault, began_ns, last_ns if fault.for_ms is None else began_ns + fault.for_ms * MS_NS))
         return found
 
     def clock(self, time_ns: int) -> str:
@@ -290,10 +294,11 @@ class Evidence:
     def _setbacks(self) -> list[Setback]:
         found = []
         for fault, began_ns, ended_ns in self.timed_faults:
+            until_ns = ended_ns + MS_NS  # Times of faults are cut off to milliseconds.
             if isinstance(fault, RestoreOldCopy):
-                found.append(Setback(fault.region, began_ns, ended_ns))
+                found.append(Setback(fault.region, began_ns, until_ns))
             elif isinstance(fault, Crash) and fault.power and self.durability != "full":
-                found.append(Setback(fault.region, self.started_ns, ended_ns))
+                found.append(Setback(fault.region, 0, until_ns))
         return found
 
     @cached_property

@@ -21,6 +21,7 @@ from typing import Final
 from chaos.checker import words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.checker.replica import Rows, tag_of
+from chaos.checker.setbacks import taken
 from region.model.change import LogRecord, StoredItem
 
 INVARIANT: Final = "fold"
@@ -47,9 +48,16 @@ def check(evidence: Evidence) -> list[Violation]:
 
 
 def _remembered(evidence: Evidence, writes: Sequence[LogRecord]) -> list[LogRecord]:
-    """Return the writes without those that a deletion covers which left no tombstone; what follows begins anew."""
+    """Return the writes without those that a deletion covers which left no tombstone, as what follows begins anew.
+
+    What is gone with a file that was set back is not among them either.
+    """
     forgotten = [it.version for it in writes if it.image is None and evidence.forgotten(it)]
-    return [it for it in writes if not any(deletion.covers(*it.version.timestamp) for deletion in forgotten)]
+    return [
+        it
+        for it in writes
+        if not any(deletion.covers(*it.version.timestamp) for deletion in forgotten) and not taken(evidence, it)
+    ]
 
 
 def fold(writes: Sequence[LogRecord]) -> tuple[LogRecord, dict[str, int]]:

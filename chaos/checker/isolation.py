@@ -5,7 +5,8 @@ unacknowledged for longer than :data:`WAITS_MAX_S` in two samples in a row; and 
 own strikes get their answers within :data:`ANSWER_MAX_NS`.
 
 While a region fetches a table, every member's changes of it wait for the copy, whoever gives it. That excuses the links
-into this region for as long as a link is struck over which it fetches, and otherwise for :data:`FETCHING_MAX_NS`.
+into this region for as long as a link is struck over which it fetches (or, while nothing is on its way, over which it
+might), and otherwise for :data:`FETCHING_MAX_NS`.
 
 Invariant: it is judged in simulations only, where nothing takes time but what a fault delays. On real processes
 the machine's load would be the judge; there the report shows throughput and latency per region instead.
@@ -70,23 +71,19 @@ def _links(evidence: Evidence) -> Iterator[Violation]:
 
 def _excused(evidence: Evidence) -> set[tuple[int, str]]:
     """Return the moments at which changes may wait on any link into a region, as it fetches a table."""
-    fetching: dict[str, dict[int, set[_Link]]] = {}
-    for sample in evidence.samples:
-        moments = fetching.setdefault(sample.region, {})
-        moments[sample.time_ns] = {
-            (str(link["source"]), sample.region)
-            for link in sample.links
-            if link["sink"] == sample.region and link["state"] == FETCHING
-        }
     excused = set()
-    for sink, moments in fetching.items():
-        since_ns = 0
-        for time_ns, links in moments.items():
-            touched = _struck(evidence, time_ns, RECOVERY_NS)
-            if not links or any(_touches(touched, link) for link in links):
-                since_ns = time_ns
-            if links and time_ns - since_ns <= FETCHING_MAX_NS:
-                excused.add((time_ns, sink))
+    since_ns: dict[str, int] = {}
+    for sample in evidence.samples:
+        sink, time_ns = sample.region, sample.time_ns
+        into = [((str(it["source"]), sink), it["state"]) for it in sample.links if it["sink"] == sink]
+        busy = [link for link, state in into if state == FETCHING]
+        touched = _struck(evidence, time_ns, RECOVERY_NS)
+        held_up = any(_touches(touched, link) for link in busy or [link for link, _ in into])
+        fetching = sample.fetching or bool(busy)
+        if held_up or not fetching:
+            since_ns[sink] = time_ns
+        if fetching and time_ns - since_ns.setdefault(sink, time_ns) <= FETCHING_MAX_NS:
+            excused.add((time_ns, sink))
     return excused
 
 

@@ -8,7 +8,9 @@ in whichever region.
 Invariants: the order is that of the versions in the origins' own logs, so clocks of clients play no role. That an item
 is absent is explained by any deletion later than what the process knows.
 
-Hazard: of a write whose record is in no log any more nothing is claimed, and nothing of a region that was set back.
+Hazards: of a write whose record is in no log any more nothing is claimed, and where that may have been a deletion, an
+absent item is explained. A region that was set back has forgotten, and
+is held to what it says from then on. A token may speak of what such a region lost, so it holds nobody to that.
 
 Source: the project's design, section 6, invariant 8; D. Terry et al., "Session Guarantees for Weakly Consistent
 Replicated Data" (1994).
@@ -16,12 +18,13 @@ Replicated Data" (1994).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-from chaos.checker import words
+from chaos.checker import setbacks, words
 from chaos.checker.evidence import Evidence, Violation
 from chaos.history import Access, Operation
+from region.model.change import ITEM
 
 INVARIANT: Final = "sessions"
 
@@ -32,29 +35,29 @@ _Known = dict[tuple[str, str], tuple[_Timestamp, str]]
 
 def check(evidence: Evidence) -> list[Violation]:
     """Return the reads and writes of a session that fall behind what the session knew."""
-    deletions: dict[tuple[str, str], list[_Timestamp]] = {}
-    for record in evidence.records.values():
-        if record.image is None:
-            place = evidence.table_name(record.table_uid), evidence.key_text(record)
-            deletions.setdefault(place, []).append(record.version.timestamp)
     found: list[Violation] = []
-    here: dict[tuple[int, str], _Known] = {}
+    deletions, lost = _deletions(evidence), setbacks.lost_deletions(evidence)
+    here: dict[tuple[int, str, int], _Known] = {}
     anywhere: dict[int, _Known] = {}
     for operation in evidence.operations:
         event = operation.invocation
-        if operation.outcome == "info" or evidence.set_back(event.region):
+        life = setbacks.life(evidence, event.region, operation)
+        if operation.outcome == "info" or life is None:
             continue
-        known = here.setdefault((event.process, event.region), {})
+        whole = not evidence.set_back(event.region)
+        known = here.setdefault((event.process, event.region, life), {})
         across = anywhere.setdefault(event.process, {})
-        bound = _later(known, across) if event.presented else known
+        bound = _later(known, across) if event.presented and whole else known
         for read in operation.reads:
-            found += _behind(evidence, operation, read, bound, deletions)
+            gone = read.tag is None and (read.table, read.key) in lost
+            found += [] if gone else _behind(evidence, operation, read, bound, deletions)
         for write in operation.writes:
             found += _not_above(evidence, operation, write, bound)
         for access in (*operation.reads, *operation.writes):
             learned = evidence.tagged.get(access.tag or "")
             if learned is not None:
-                for knowing in (known, across):
+                lasts = whole and not evidence.set_back(learned.version.origin)
+                for knowing in (known, across) if lasts else (known,):
                     _learn(knowing, access, learned.version.timestamp)
     return found
 
@@ -71,19 +74,32 @@ def _later(one: _Known, other: _Known) -> _Known:
     }
 
 
+def _deletions(evidence: Evidence) -> Mapping[tuple[str, str], set[_Timestamp]]:
+    """Return the timestamps of all deletions that any log or file tells of, by table's name and item's text."""
+    found: dict[tuple[str, str], set[_Timestamp]] = {}
+    for held in evidence.replicas.values():
+        for record in held.log:
+            if record.kind == ITEM and record.image is None:
+                place = evidence.table_name(record.table_uid), evidence.key_text(record)
+                found.setdefault(place, set()).add(record.version.timestamp)
+        for rows in held.tables.values():
+            for key, stored in rows.items.items():
+                if stored.image is None:
+                    found.setdefault((rows.table.name, rows.text(key)), set()).add(stored.version.timestamp)
+    return found
+
+
 def _behind(
     evidence: Evidence,
     operation: Operation,
     read: Access,
     bound: _Known,
-    deletions: Mapping[tuple[str, str], Sequence[_Timestamp]],
+    deletions: Mapping[tuple[str, str], set[_Timestamp]],
 ) -> list[Violation]:
     place = read.table, read.key
     if place not in bound:
         return []
     least, tag = bound[place]
-    if evidence.set_back(least[1]) or evidence.set_back(operation.invocation.region):
-        return []
     event = operation.invocation
     if read.tag is None:
         if any(it >= least for it in deletions.get(place, ())):

@@ -8,7 +8,7 @@ deleted by time to live before its time.
 Invariant: an unknown outcome may have happened or not, so it explains what is seen and is never missed.
 
 Hazards: the clauses on files say something only of tables that the history writes to. What a region that was set back
-had acknowledged and not yet shipped is rightly gone.
+had acknowledged and not yet shipped is rightly gone; what its log has in the end is not.
 
 Source: the project's design, section 6, invariant 3; K. Kingsbury, P. Alvaro, "Elle" (2020): aborted, intermediate and
 garbage reads.
@@ -23,6 +23,7 @@ from chaos.checker import words
 from chaos.checker.durability import losses_of
 from chaos.checker.evidence import Evidence, Violation, Written
 from chaos.checker.replica import tag_of
+from chaos.checker.setbacks import taken
 from chaos.history import Access, Operation
 from clock.timestamp import wall_ms
 from region.model import expiry
@@ -102,7 +103,7 @@ def _covered(evidence: Evidence) -> Iterator[Violation]:
         return
     for tag, written in evidence.written.items():
         record = evidence.tagged.get(tag)
-        if record is None or written.outcome != "ok" or evidence.set_back(written.region):
+        if record is None or written.outcome != "ok" or taken(evidence, record):
             continue
         for region, rows in evidence.holders.get(record.table_uid, {}).items():
             stored = rows.items.get(record.key)

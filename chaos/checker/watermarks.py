@@ -25,7 +25,7 @@ from chaos.stage import Sample
 from clock.timestamp import COUNTER_BITS
 from region.model import settings
 from region.model.change import ITEM, LogRecord
-from region.model.table import ACTIVE, CREATING
+from region.model.table import ACTIVE
 
 INVARIANT: Final = "watermarks"
 NOTICED_NS: Final = 2_500_000_000
@@ -120,25 +120,21 @@ def _older(evidence: Evidence, region: str, record: LogRecord) -> bool:
 
 def _incomplete(evidence: Evidence) -> Iterator[Violation]:
     """Find safe times that moved on while the region was still fetching a table."""
-    begun: dict[tuple[str, str], list[int]] = {}
     ended: dict[tuple[str, str, int], int] = {}
     for region, held in evidence.replicas.items():
         for record in held.log:
-            if record.kind == ITEM:
+            if record.kind == ITEM or record.version.origin != region:
                 continue
-            for name, register in settings.decode(record.image or b"{}").items():
-                status = (register.value or {}).get("ReplicaStatus") if name.startswith(settings.REPLICA) else None
-                member = name.removeprefix(settings.REPLICA)
-                if status == CREATING:
-                    begun.setdefault((record.table_uid, member), []).append(register.hlc)
-                elif status == ACTIVE and member == region == record.version.origin:
-                    # Later records of the table repeat it.
-                    ended.setdefault((record.table_uid, region, register.hlc), record.sequence)
-    for (uid, region, hlc), sequence in ended.items():
-        since = max((it for it in begun.get((uid, region), ()) if it < hlc), default=None)
-        for sample in evidence.samples if since is not None else ():
-            early = sample.region == region and 0 < sample.log_head < sequence and evidence.intact(region)
-            if early and since is not None and sample.safe_hlc > since + SETTLED_HLC:
+            register = settings.decode(record.image or b"{}").get(settings.REPLICA + region)
+            member = (register and register.value) or {}
+            since = member.get(settings.CREATED_HLC)
+            if since and member["ReplicaStatus"] == ACTIVE:
+                # Later records of the table repeat it.
+                ended.setdefault((record.table_uid, region, since), record.sequence)
+    for (uid, region, since), sequence in ended.items():
+        for sample in evidence.samples if evidence.intact(region) else ():
+            early = sample.region == region and 0 < sample.log_head < sequence
+            if early and sample.safe_hlc > since + SETTLED_HLC:
                 yield Violation(
                     INVARIANT,
                     f"{region} believed at {evidence.clock(sample.time_ns)} that it had everything up to "

@@ -279,6 +279,7 @@ class SimulatedCluster:
                     links=tuple(msgspec.structs.asdict(status) for status in replication.links()),
                     sizes=self._sizes(name, machine),
                     log_head=assembly.engine.store.log_head(),
+                    fetching=replication.fetching,
                 )
             )
 

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import msgspec
 
 from chaos import nemesis
-from chaos.faults import AnyFault, Crash, RestoreOldCopy
+from chaos.faults import AnyFault
 from chaos.simulation.cluster import REGIONS
 from region.randomness import SeededRng, chance, integer, pick, shuffled
 
@@ -93,7 +93,7 @@ def plan(
         jitter_ms=round(delay_ms * rng.uniform(0, 0.5), 2),
         workloads=chosen,
         pause_ms=pause_ms,
-        script=tuple(_recoverable(script, durability)),
+        script=tuple(script),
     )
 
 
@@ -110,16 +110,3 @@ def load(path: Path) -> Trial:
         return msgspec.json.decode(content, type=Trial)
     except (OSError, msgspec.DecodeError) as error:
         raise ValueError(f"{path} is no trial of a simulation: {error}") from error
-
-
-def _recoverable(script: Sequence[AnyFault], durability: str) -> list[AnyFault]:
-    """Return a script without what takes from a region changes that its peers have."""
-    kept: list[AnyFault] = []
-    for fault in script:
-        if isinstance(fault, RestoreOldCopy):
-            continue
-        if isinstance(fault, Crash) and fault.power and durability != "full":
-            kept.append(msgspec.structs.replace(fault, power=False))
-        else:
-            kept.append(fault)
-    return kept

@@ -7,10 +7,11 @@ does not depend on the order of delivery.
 
 Register names: ``definition`` (attribute definitions, key schema, local indexes; fixed at creation), ``billing``,
 ``stream``, ``ttl``, ``sse``, ``class``, ``on_demand``, ``warm``, ``index:<name>`` for a global secondary index
-(``None`` once deleted), ``replica:<region>`` for a member (``None`` once removed), ``detached:<region>`` for one that
-was away for too long and counts as none until it is made anew, ``scaling:…`` for auto scaling of a capacity
-(:mod:`region.operation.setting.auto_scaling`), ``triggers:<region>`` for the functions that
-a region calls with what changes there.
+(``None`` once deleted), ``replica:<region>`` for a member (``None`` once removed), ``kept:<region>`` for one that left
+with its items (``None`` once a later replica there was removed), ``detached:<region>`` for one that was away for too
+long and counts as none until it is made anew, ``scaling:…`` for auto scaling of a capacity
+(:mod:`region.operation.setting.auto_scaling`), ``triggers:<region>`` for the functions that a region calls with what
+changes there.
 
 Invariant: merge is commutative, associative and idempotent.
 
@@ -34,6 +35,7 @@ ON_DEMAND: Final = "on_demand"
 WARM: Final = "warm"
 INDEX: Final = "index:"
 REPLICA: Final = "replica:"
+KEPT: Final = "kept:"
 DETACHED: Final = "detached:"
 SCALING: Final = "scaling:"
 CREATED_HLC: Final = "CreatedHlc"

@@ -17,7 +17,7 @@ global table replica".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -34,6 +34,9 @@ from region.operation.table.description import describe, others, status_of
 from region.operation.table.lookup import changeable
 from region.operation.table.tables import find
 from region.randomness import uuid
+
+OF_MEMBERS: Final = (settings.REPLICA, settings.KEPT, settings.DETACHED)
+"""Families of registers that a table without replicas does not have."""
 
 
 def set_protection(context: Context, name: str, *, enabled: bool) -> Response:
@@ -130,7 +133,8 @@ def separate(context: Context, table: Table, *, detached: bool = False) -> Table
     """
     hlc = records.next_hlc(context, table.registers)
     before = table.record
-    gone: dict[str, Any] = {} if detached else {records.own_register(context): None}
+    told = {records.own_register(context): None, settings.KEPT + context.settings.region: {"AtMs": context.now_ms()}}
+    gone: dict[str, Any] = {} if detached else told
     since = context.clock.now() if detached else before.local.global_since
     left = msgspec.structs.replace(
         before,
@@ -165,7 +169,7 @@ def _own_settings(context: Context, table: Table) -> dict[str, settings.Register
     return {
         name: register
         for name, register in table.registers.items()
-        if not name.startswith(settings.REPLICA) and not any(name == it or name.startswith(f"{it}:") for it in foreign)
+        if not name.startswith(OF_MEMBERS) and not any(name == it or name.startswith(f"{it}:") for it in foreign)
     }
 
 

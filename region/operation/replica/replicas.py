@@ -8,7 +8,9 @@ Invariants: adopting is a merge, so order and repetition of deliveries do not ma
 its replica is ready or gone. A record stays known after its table is gone, so that late registers merge right and the
 replica can be added again.
 
-Hazard: :func:`adopt` may create or drop all storage of a table; a caller must look at the table that it returns.
+Hazards: a file that was put back may hold a replica that this region had removed, or had left with, since; it learns of
+that from the others, and ends the replica once more in the same way. :func:`adopt` may create or drop all storage of a
+table; a caller must look at the table that it returns.
 
 Source: the project's design, section 4; the project's facts on global tables (life cycle).
 """
@@ -111,6 +113,10 @@ def _obey(context: Context, table: Table) -> Table | None:
         else:
             disassociation.separate(context, table, detached=True)
         return None
+    own = table.registers.get(records.own_register(context))
+    if own is not None and own.value is None:
+        _end_again(context, table)
+        return None
     member = records.own_membership(context, table.registers)
     status = member["ReplicaStatus"] if member else None
     if status == DELETING and table.local.status != DELETING:
@@ -126,6 +132,18 @@ def _obey(context: Context, table: Table) -> Table | None:
         table = records.save(context, table, registers)
         context.publish_table(table)
     return table
+
+
+def _end_again(context: Context, table: Table) -> None:
+    """End a replica that this region, as nobody else can have done it, has ended before: its file is an older one.
+
+    A replica that was removed is dropped, one that left with its items keeps those that are here. What is but a part of
+    a copy is no table.
+    """
+    if records.kept(context, table.registers) and table.local.status != CREATING:
+        disassociation.separate(context, table)
+    else:
+        records.drop(context, table, announce=False)
 
 
 def _fail(context: Context, uid: str, name: str, registers: Registers, member: Mapping[str, Any], reason: str) -> Table:

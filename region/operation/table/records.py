@@ -53,6 +53,11 @@ def own_membership(context: Context, registers: Registers) -> dict[str, Any] | N
     return member
 
 
+def kept(context: Context, registers: Registers) -> bool:
+    """Whether this region, when it last ceased to be a member, left with its items."""
+    return _value(registers, settings.KEPT + context.settings.region) is not None
+
+
 def until(context: Context) -> int:
     """Return the end of a transition that begins now, 0 where transitions are immediate."""
     delay_ms = context.settings.transition_ms
@@ -127,7 +132,10 @@ def drop(context: Context, table: Table, *, announce: bool = True) -> Table:
     registers = table.registers
     member = announce and own_membership(context, registers) is not None
     if member:
-        registers = written(context, registers, next_hlc(context, registers), {own_register(context): None})
+        gone: dict[str, Any] = {own_register(context): None}
+        if kept(context, registers):
+            gone[settings.KEPT + context.settings.region] = None
+        registers = written(context, registers, next_hlc(context, registers), gone)
     local = stream_shards.follow(context, table.name, table.local, None)
     local = in_transition(msgspec.structs.replace(local, indexes={}, extra={}, leaving=None), ACTIVE, 0)
     record = msgspec.structs.replace(table.record, registers=dict(registers), local=local, dropped=True)

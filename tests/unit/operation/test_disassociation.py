@@ -10,7 +10,7 @@ from control_plane import AP, EU, US, Replica, TestFleet, attributes, index, sim
 from region.errors import ResourceInUseError, ResourceNotFoundError, ValidationError
 from region.model.table import Leaving
 from region.operation.context import Context
-from region.operation.replica import disassociation
+from region.operation.replica import disassociation, replicas
 
 INVALID = "One or more parameter values were invalid: "
 PROTECTED = (
@@ -260,3 +260,46 @@ def test_the_stream_of_a_table_that_has_left_goes_on(fleet: TestFleet) -> None:
     everything = (b"\x00" * 2, b"\xff" * 2)
     changes, _ = store.read_changes(table.uid, 0, store.log_head(), hashes=everything, limit=9, bytes_max=1 << 20)
     assert [record.table_uid == table.uid for record in changes] == [False, True]
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_file_older_than_the_end_of_its_replica_ends_it_as_it_had_ended(fleet: TestFleet, left: bool) -> None:
+    fleet[EU].put({"a": {"S": "x"}})
+    if left:
+        leave(fleet[EU])
+        uid = fleet[EU].table().uid
+        complete(fleet[EU])
+    else:
+        uid = fleet[EU].table().uid
+        fleet[EU].call("DeleteTable", TableName="table")
+    fleet.ship()
+    # US knows how it ended, and the file in which EU has its replica still is another fleet's, which did the same.
+    told = fleet[US].catalogue.by_uid[uid].registers
+    older = TestFleet()
+    older[US].call("CreateTable", **simple_table())
+    update(older[US], ReplicaUpdates=[{"Create": {"RegionName": EU}}])
+    older.ship()
+    older[EU].put({"a": {"S": "y"}})
+    was = older[EU].table().uid
+    ends = {name: register for name, register in told.items() if name.endswith(f":{EU}")}
+    assert older[EU].work(lambda context: replicas.adopt(context, was, "table", ends)) is None
+    if left:
+        assert older[EU].table().uid != was
+        assert "Replicas" not in older[EU].describe()
+        assert older[EU].store.statistics(older[EU].table(), None)[0] == 1
+    else:
+        with pytest.raises(ResourceNotFoundError):
+            older[EU].describe()
+
+
+def test_a_replica_that_is_removed_after_an_earlier_one_left_is_known_as_removed(fleet: TestFleet) -> None:
+    leave(fleet[EU])
+    uid = fleet[EU].table().uid
+    complete(fleet[EU])
+    fleet.ship()
+    fleet[EU].call("DeleteTable", TableName="table")
+    update(fleet[US], ReplicaUpdates=[{"Create": {"RegionName": EU}}])
+    fleet.ship()
+    fleet[EU].call("DeleteTable", TableName="table")
+    fleet.ship()
+    assert fleet[US].catalogue.by_uid[uid].registers[f"kept:{EU}"].value is None

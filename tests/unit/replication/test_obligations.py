@@ -114,7 +114,7 @@ async def test_a_region_met_before_the_snapshot_began_is_counted_by_the_snapshot
 
 async def test_a_region_that_cannot_be_compared_owes_all_it_wrote_and_holds_the_safe_time(engine: Engine) -> None:
     await ready(engine)
-    plan = await merge(engine, 2, north="ACTIVE", south=None)
+    plan = await merge(engine, 2, north="ACTIVE", south="ACTIVE")
     assert plan is not None
     # What a pause noted is less than what is missing, and what a detachment noted is more.
     await save(engine, plan, owed={NORTH: Position("e", 7), SOUTH: EVERYTHING}, hold_hlc=50)
@@ -124,6 +124,17 @@ async def test_a_region_that_cannot_be_compared_owes_all_it_wrote_and_holds_the_
     assert plan is not None
     assert plan.owed == {NORTH: BEGINNING, SOUTH: EVERYTHING}
     assert plan.hold_hlc == 40
+
+
+async def test_where_a_region_that_cannot_be_compared_has_left_the_others_owe_what_they_hold(engine: Engine) -> None:
+    await ready(engine)
+    plan = await merge(engine, 2, north="ACTIVE", south=None)
+    assert plan is not None
+    await save(engine, plan, owed={})
+    await engine.transact(lambda context: obligations.owe_all(context, UID, SOUTH, 40))
+    plan = obligations.load(engine.store, UID)
+    assert plan is not None
+    assert plan.owed == {SOUTH: BEGINNING, NORTH: EVERYTHING, EAST: EVERYTHING}
 
 
 async def test_added_again_before_word_of_the_removal_came_begins_anew(engine: Engine) -> None:
