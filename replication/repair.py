@@ -6,9 +6,9 @@ counted and told of, and repaired like the others. And an operator may ask.
 
 Invariants: what is taken is settled by the conflict rule, so clients write meanwhile, and the streams go on. Only a
 region with a plan removes what its peer has purged: it is the one that was away. Rows of this region's own origin
-are taken without a log record, with the timestamps that they had; when there were any, or a table is not held here any
-more to take them, the lineage is renewed, because peers that have not seen these writes will not find them in the log,
-and compare with this region instead.
+are taken without a log record, with the timestamps that they had; when there were any, or traces of such beneath a
+write of another region, or a table is not held here any more to take them, the lineage is renewed, because peers that
+have not seen these writes will not find them in the log, and compare with this region instead.
 
 What a plan cannot compare, because one of the two replicas is not there or not ready, is fetched: the cursor has passed
 over what the peer wrote, so the peer owes it (``replication.obligations``). Its log outlives its replica, but may have
@@ -234,14 +234,17 @@ class Repairer:
     async def _take(self, uid: str, inlet: Inlet, rows: list[Row], tally: Tally) -> None:
         await self._admitted(uid, inlet, max((row.hlc for row in rows), default=0))
 
-        def work(context: Context) -> applier.Outcome | None:
+        def work(context: Context) -> tuple[int, applier.Outcome] | None:
             table = context.catalogue.by_uid.get(uid)
             if table is None or table.record.dropped or not rows:
                 return None
-            return applier.apply_repair(context, inlet.peer, table, rows)
+            met = _met(context, table, rows)
+            return met, applier.apply_repair(context, inlet.peer, table, rows)
 
-        outcome: applier.Outcome | None = await self._around.durably(work)
-        if outcome is not None:
+        done: tuple[int, applier.Outcome] | None = await self._around.durably(work)
+        if done is not None:
+            met, outcome = done
+            tally.recovered += met
             tally.rows += outcome.applied
             for conflict in outcome.conflicts:
                 self._around.emit(conflict)
@@ -308,6 +311,18 @@ class Repairer:
         catalogue = self._around.engine
         while (now := catalogue.catalogue.by_uid[table.uid]).local.digest_after is not None and not now.record.dropped:
             await wait(never, self._around.settings.heartbeat_ms / 1000)
+
+
+def _met(context: Context, table: Table, rows: list[Row]) -> int:
+    """Return how many of a peer's rows have met a write of this region that is lost here, beneath another region's."""
+    region = context.settings.region
+    found = 0
+    for row in rows:
+        hlc = (row.vector or {}).get(region, 0)
+        if hlc:
+            stored = context.transaction.get(table, row.key)
+            found += stored is None or not stored.version.covers(hlc, region)
+    return found
 
 
 def _remove(uid: str, keys: list[bytes], context: Context) -> int:
