@@ -1,7 +1,8 @@
 """One client's connection: bytes in, answers out in the order of the requests.
 
 What: what the caches hold is answered in the same turn of the event loop. Anything else becomes a task; until it is
-done the connection takes nothing further, so that answers keep their order, and reads no more than it may keep.
+done the connection takes nothing further, so that answers keep their order, and reads no more than it may keep. While a
+client does not read its answers it is given no more.
 
 Invariants: whatever a client sends, it harms no other: bytes that are no request get one answer that says so and end
 this connection. A write that is under way when its client leaves is brought to its end.
@@ -22,6 +23,7 @@ from atoll.dax.responses import OK
 from region.errors import DynamoError, MissingAuthenticationTokenError
 
 READ_AHEAD_BYTES: Final = 1 << 20
+CONNECTIONS_MAX: Final = 4096
 LEADER: Final = 1
 ZONE: Final = "local"
 
@@ -39,21 +41,34 @@ class Connection(asyncio.Protocol):
             self._refused = MissingAuthenticationTokenError("Request is missing Authentication Token")
         self._task: asyncio.Task[None] | None = None
         self._transport: Any = None
+        self._unread = False
 
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Begin, unless there are too many."""
         self._transport = transport
+        if len(self._open) >= CONNECTIONS_MAX:
+            self._transport.abort()
         self._open.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and answer what they complete."""
         self._stream.feed(data)
-        if self._task is None:
+        if self._task is None and not self._unread:
             self._work()
         elif self._stream.waiting_bytes > READ_AHEAD_BYTES:
             self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Answer nothing further for now: the client does not read."""
+        self._unread = True
+
+    def resume_writing(self) -> None:
+        """Go on: it does."""
+        self._unread = False
+        if self._task is None:
+            self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End; what is under way goes on for its effect alone."""
@@ -68,7 +83,7 @@ class Connection(asyncio.Protocol):
     def _work(self) -> None:
         """Answer all requests that are there, up to one that has to wait."""
         try:
-            while (frame := self._stream.next()) is not None:
+            while not self._unread and (frame := self._stream.next()) is not None:
                 answer = self._at_once(frame)
                 if answer is None:
                     self._task = asyncio.get_running_loop().create_task(self._answer(frame))
@@ -115,6 +130,9 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_exception_handler(told)
             self._transport.close()
             return
+        self._go_on()
+
+    def _go_on(self) -> None:
         if not self._transport.is_closing():
             self._transport.resume_reading()
             self._work()

@@ -93,7 +93,7 @@ class Follower:
     async def _drop(self, page: ChangedKeys) -> None:
         for table, keys in page.keys.items():
             self._parts.queries.drop_table(table)
-            schema = self._parts.upstream.schema(table)
+            schema = self._parts.upstream.last_schema(table)
             for key in keys:
                 if schema is None:
                     self._parts.items.drop_table(table)

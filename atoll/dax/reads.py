@@ -97,6 +97,9 @@ class Reads:
         schema = await self._parts.schema(asked.table)
         shared.projection(asked.given.get(requests.PROJECTION))
         key = schema.canonical(asked.key)
+        entry = None if asked.consistent else self._items.get(asked.table, key)
+        if entry is not None:  # Only the schema had to be fetched.
+            return self._item(asked, schema, entry.value, None)
         body: dict[str, Any] = {"TableName": asked.table, "Key": schema.unpack(key)}
         body.update(requests.parameters(asked.given, Writer()))
         lease = None if asked.consistent else self._items.lease(asked.table, key)

@@ -115,12 +115,19 @@ class Upstream:
         known = self._tables.get(table)
         return known.schema if known is not None and known.until > self._now() else None
 
+    def last_schema(self, table: str) -> KeySchema | None:
+        """Return a table's key schema as it was when it was looked at last; ``None`` where it never was."""
+        known = self._tables.get(table)
+        return None if known is None else known.schema
+
     async def table(self, table: str) -> tuple[Known, bool]:
         """Describe a table, asking the region unless that is known; say whether it is another than it was before.
 
+        While the region does not answer, what was known of it is believed further.
+
         Raises:
             RegionError: there is none of that name.
-            UnansweredError: the region does not answer.
+            UnansweredError: the region does not answer, and nothing was known.
         """
         known = self._tables.get(table)
         if known is not None and known.until > self._now():
@@ -131,6 +138,10 @@ class Upstream:
             if known is not None:
                 self._tables[table] = known._replace(until=0.0)
             raise
+        except UnansweredError:
+            if known is None:
+                raise
+            return known, False
         types = {each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]}
         names = tuple(each["AttributeName"] for each in description["KeySchema"])
         schema = KeySchema(names, tuple(types[name] for name in names))
