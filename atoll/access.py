@@ -24,6 +24,7 @@ from atoll.failure import ConfigError
 from region.access import Policy, PolicyError, Principal, compile_policy
 from region.access.principal import principal
 from region.authorization import Credential, Guard
+from region.events import Events
 from region.operation.context import Context
 
 REMEDY: Final = "See docs/reference/access.md for what such a file holds."
@@ -82,9 +83,9 @@ class Access:
         """Whether there is a file."""
         return self._file is not None
 
-    def guard(self, reading: Callable[[], Context]) -> Guard | None:
-        """Return what judges requests, where there is a file."""
-        return Guard(reading) if self.on else None
+    def guard(self, reading: Callable[[], Context], events: Events) -> Guard | None:
+        """Return what judges requests, where there is a file; ``events`` hear of what is refused."""
+        return Guard(reading, events) if self.on else None
 
     def reload(self) -> None:
         """Read the file again.

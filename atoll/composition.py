@@ -183,7 +183,7 @@ class Region:
             rng=engine.rng,
             source=source,
             horizon=engine.horizon,
-            guard=self._access.guard(lambda: engine.reading),
+            guard=self._access.guard(lambda: engine.reading, engine.events),
         )
 
     def _triggers(self, engine: Engine) -> Triggers:

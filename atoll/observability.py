@@ -40,6 +40,7 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     regional.ArchiveFinished: "info",
     regional.ArchiveFailed: "error",
     regional.StoreFailed: "error",
+    regional.AccessDenied: "warning",
     KinesisDelivering: "info",
     KinesisFailing: "warning",
     KinesisRefused: "error",

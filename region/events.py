@@ -68,6 +68,15 @@ class StoreFailed(Event, frozen=True):
     requests: int
 
 
+class AccessDenied(Event, frozen=True):
+    """A principal was refused an action on a resource, or one statement of a batch; ``reason`` names what decided."""
+
+    principal: str
+    action: str
+    resource: str
+    reason: str
+
+
 Listener = Callable[[Event], None]
 
 

@@ -25,6 +25,7 @@ from region.authorization.demands import DEMANDS
 from region.authorization.facts import Circumstances, Facts
 from region.authorization.statements import demands_of
 from region.errors import AccessDeniedError
+from region.events import AccessDenied, Events
 from region.model.change import Response
 from region.operation.context import Context
 from region.operation.registry import Operation, Run
@@ -45,10 +46,11 @@ _CaseKey = tuple[str, str, str, str | None]
 
 
 class Guard:
-    """The guard of one region; ``reading`` gives the tables as they are now."""
+    """The guard of one region; ``reading`` gives the tables as they are now, ``events`` hear of what is refused."""
 
-    def __init__(self, reading: Callable[[], Context]) -> None:
+    def __init__(self, reading: Callable[[], Context], events: Events | None = None) -> None:
         self._reading = reading
+        self._events = events or Events()
         self._cases: dict[_CaseKey, Case] = {}
 
     def admit(self, operation: Operation, request: dict[str, Any], principal: Principal, tell: Tell) -> Operation:
@@ -78,7 +80,7 @@ class Guard:
         demand = Demand(action, EVERYTHING)
         decision = self.judge(self._reading(), principal, demand, tell)
         if not decision.allowed:
-            raise AccessDeniedError(denial(principal.arn, action, EVERYTHING, decision))
+            raise AccessDeniedError(self._refuse(principal, demand, decision))
 
     def forget(self) -> None:
         """Forget what was decided: principals have other policies now."""
@@ -111,7 +113,7 @@ class Guard:
         for demand in DEMANDS[operation.name](context, request):
             decision = self.judge(context, principal, demand, tell)
             if not decision.allowed:
-                raise AccessDeniedError(denial(principal.arn, demand.action, demand.resource, decision))
+                raise AccessDeniedError(self._refuse(principal, demand, decision))
         return operation.run
 
     def _refused(self, context: Context, request: dict[str, Any], principal: Principal, tell: Tell) -> dict[int, str]:
@@ -121,8 +123,14 @@ class Guard:
             for demand in demands_of(context, statement, request, None):
                 decision = self.judge(context, principal, demand, tell)
                 if not decision.allowed:
-                    refused[number] = denial(principal.arn, demand.action, demand.resource, decision)
+                    refused[number] = self._refuse(principal, demand, decision)
         return refused
+
+    def _refuse(self, principal: Principal, demand: Demand, decision: Decision) -> str:
+        """Tell whoever listens what was refused; return the message for the client."""
+        reason = decision.statement or f"no {decision.by}"
+        self._events.emit(AccessDenied(principal.arn, demand.action, demand.resource, reason))
+        return denial(principal.arn, demand.action, demand.resource, decision)
 
 
 def _without(run: Run, refused: Mapping[int, str]) -> Run:

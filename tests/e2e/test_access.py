@@ -103,8 +103,7 @@ class Guarded:
 
     def client(self, name: str, service: str = "dynamodb", **more: Any) -> Any:
         given = {"aws_access_key_id": f"AK{name}", "aws_secret_access_key": f"s-{name}", "config": ONCE, **more}
-        url = self.cluster.endpoint(EAST)
-        return boto3.client(service, region_name=EAST, endpoint_url=url, **given)
+        return boto3.client(service, region_name=EAST, **{"endpoint_url": self.cluster.endpoint(EAST), **given})
 
     def __call__(self, name: str, operation: str, **request: Any) -> Any:
         service = "dynamodbstreams" if operation in STREAMS else "dynamodb"
@@ -130,7 +129,7 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     file = tmp_path_factory.mktemp("access") / "access.json"
     file.write_text(json.dumps(access_file(USERS)))
     settings = Config(api=ApiConfig(access_keys={"AKroot": "s-root"}), access=AccessConfig(file=str(file)))
-    with Cluster((EAST,), durability="memory", template=settings, announce=False) as cluster:
+    with Cluster((EAST,), durability="memory", template=settings, announce=False, gateway=True) as cluster:
         made = Guarded(cluster, file)
         for name in ("open", "closed"):
             make_table(made, name)
@@ -380,6 +379,28 @@ def test_who_may_nothing_cannot_tell_a_table_that_exists_from_one_that_does_not(
         assert region.refused("mallory", operation, **gone[operation]) == said.replace("/closed", "/absent"), operation
         assert said.startswith(f"User: arn:aws:iam::{ACCOUNT}:user/mallory is not authorized to perform: dynamodb:")
     assert region("root", "ListTables")["TableNames"] == before
+
+
+def test_who_may_reach_some_items_cannot_tell_a_missing_table_from_one_with_other_items(region: Guarded) -> None:
+    for key in (BOBS, {"owner": {"S": "carol"}, "n": {"N": "7"}}):
+        here = region.refused("alice", "GetItem", TableName="open", Key=key)
+        assert region.refused("alice", "GetItem", TableName="absent", Key=key) == here.replace("open", "absent")
+
+
+def test_what_is_refused_is_in_the_log_with_what_decided(region: Guarded) -> None:
+    region.refused("mallory", "DescribeTable", TableName="logged")
+    log = Path(str(region.cluster.data)) / EAST / "region.log"
+    eventually(lambda: "table/logged" in log.read_text(), "the refusal was not logged")
+    line = next(json.loads(line) for line in log.read_text().splitlines() if "table/logged" in line)
+    assert line["event"] == "access_denied"
+    assert (line["principal"], line["action"]) == (f"arn:aws:iam::{ACCOUNT}:user/mallory", "dynamodb:DescribeTable")
+    assert line["reason"] == "no identity-based policy"
+
+
+def test_through_the_gateway_it_is_the_same(region: Guarded) -> None:
+    assert "Item" in region.client("alice", endpoint_url=region.cluster.gateway).get_item(TableName="open", Key=KEY)
+    with pytest.raises(ClientError, match="is not authorized to perform: dynamodb:GetItem"):
+        region.client("alice", endpoint_url=region.cluster.gateway).get_item(TableName="open", Key=BOBS)
 
 
 def test_a_condition_is_not_evaluated_for_who_may_not_write(region: Guarded) -> None:
@@ -740,3 +761,32 @@ def _may(region: Guarded, name: str) -> bool:
     except ClientError:
         return False
     return True
+
+
+def test_two_regions_with_tls_share_a_file_and_keep_their_tables_policies_apart(tmp_path: Path) -> None:
+    users = {"safe": {"policies": ["encrypted"]}, "local": {"policies": ["local"]}}
+    content = access_file(users)
+    encrypted = statement("*", "*", Bool={"aws:SecureTransport": "true"})
+    content["policies"] = {**POLICIES, "encrypted": policy(encrypted)}
+    file = tmp_path / "access.json"
+    file.write_text(json.dumps(content))
+    settings = Config(api=ApiConfig(access_keys={"AKroot": "s-root"}), access=AccessConfig(file=str(file)))
+    west = "eu-west-1"
+    with Cluster((EAST, west), durability="memory", tls=True, template=settings, announce=False) as cluster:
+        cluster.create_global_table("shared")
+
+        def client(region: str, name: str) -> Any:
+            return cluster.client(region, aws_access_key_id=f"AK{name}", aws_secret_access_key=f"s-{name}", config=ONCE)
+
+        client(EAST, "safe").put_item(TableName="shared", Item={"id": {"S": "x"}})
+        cluster.wait_converged("shared")
+        get = {"TableName": "shared", "Key": {"id": {"S": "x"}}}
+        assert "Item" in client(west, "safe").get_item(**get)
+        with pytest.raises(ClientError, match="no identity-based policy allows"):
+            client(west, "local").get_item(**get)
+        arn = f"{TABLES}/shared"
+        granted = {**statement("GetItem", arn), "Principal": {"AWS": f"arn:aws:iam::{FOREIGN}:user/eve"}}
+        cluster.client(EAST).put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy(granted)))
+        assert "Item" in client(EAST, "foreign").get_item(**get)
+        with pytest.raises(ClientError, match="no resource-based policy allows"):
+            client(west, "foreign").get_item(**get)

@@ -14,6 +14,7 @@ from atoll.cli.access import command
 from atoll.failure import ConfigError, UsageError
 from atoll.policy_check import find
 from atoll.remote import AccessKey, access_key
+from region.events import Events
 
 ACCOUNT = "000000000000"
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
@@ -78,7 +79,7 @@ def test_without_a_file_nobody_is_a_principal() -> None:
     access = Access("", ACCOUNT, {"AKID": "s"})
     assert not access.on
     assert access.credentials == {}
-    assert access.guard(lambda: pytest.fail("nobody judges")) is None
+    assert access.guard(lambda: pytest.fail("nobody judges"), Events()) is None
 
 
 def test_the_same_as_json(file: Path) -> None:
