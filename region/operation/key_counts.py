@@ -268,12 +268,12 @@ class KeyCounts:
             if name is None:
                 units = write_units(max(live_size(before), size))
                 counted.access(minute, key, WRITE_WEIGHT * units * factor)
-                continue
-            index = table.indexes[name]
-            for entry, units in index_writes(index, old_item, live_size(before), item, size):
-                entry_key = index.entry_key(entry, key)
-                if entry_key is not None:
-                    counted.access(minute, entry_key, WRITE_WEIGHT * units * factor)
+            elif (index := table.indexes.get(name)) is not None:
+                # Otherwise the write's own group has dropped it, which shows here with their commit.
+                for entry, units in index_writes(index, old_item, live_size(before), item, size):
+                    entry_key = index.entry_key(entry, key)
+                    if entry_key is not None:
+                        counted.access(minute, entry_key, WRITE_WEIGHT * units * factor)
 
 
 def _run(operation: Operation, context: Context, request: dict[str, Any], got: Got) -> Response:

@@ -13,6 +13,7 @@ messages as AWS sends them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from region.errors import ResourceNotFoundError, ValidationError
@@ -32,6 +33,8 @@ ENABLED: Final = "ENABLED"
 DISABLING: Final = "DISABLING"
 DISABLED: Final = "DISABLED"
 PAGE_MAX: Final = 100
+RULE_NAME_MAX: Final = 128
+_PREFIX: Final = "DynamoDBContributorInsights"
 
 Request = dict[str, Any]
 
@@ -195,12 +198,17 @@ def _summary(context: Context, target: Target) -> dict[str, Any]:
 def rules(target: Target, entry: dict[str, Any]) -> dict[str, str]:
     """Return the names of the rules by their kinds: of partition and sort keys (P, S) the most accessed and throttled.
 
-    The kinds are ``PKC``, ``PKT``, ``SKC`` and ``SKT``, as they stand in the names.
+    The kinds are ``PKC``, ``PKT``, ``SKC`` and ``SKT``, as they stand in the names. CloudWatch's names are short: of a
+    long one for a table or index the end gives way to a digest.
     """
     kinds = "T" if entry["Mode"] == THROTTLED_KEYS else "CT"
     where = "-".join(target.named().values())
+    room = RULE_NAME_MAX - len(f"{_PREFIX}-PKC--{entry['RulesMs']}")
+    if len(where) > room:
+        digest = blake2b(where.encode(), digest_size=4).hexdigest()
+        where = f"{where[: room - len(digest) - 1]}-{digest}"
     return {
-        f"{key}K{kind}": f"DynamoDBContributorInsights-{key}K{kind}-{where}-{entry['RulesMs']}"
+        f"{key}K{kind}": f"{_PREFIX}-{key}K{kind}-{where}-{entry['RulesMs']}"
         for key in ("PS" if target.keys.range else "P")
         for kind in kinds
     }

@@ -164,3 +164,14 @@ def test_a_slow_region_shows_the_transitions() -> None:
     assert listed(us) == [("table", "")]
     us.fleet.tick(500)
     assert listed(us) == []
+
+
+def test_the_names_of_rules_are_no_longer_than_cloudwatch_takes_and_stay_different() -> None:
+    replica = TestFleet()[US]
+    names = []
+    for table in ("t" * 255, "t" * 254 + "u"):
+        replica.call("CreateTable", **simple_table(TableName=table))
+        call(replica, "UpdateContributorInsights", TableName=table, ContributorInsightsAction="ENABLE")
+        names += call(replica, "DescribeContributorInsights", TableName=table)["ContributorInsightsRuleList"]
+    assert [len(name) for name in names] == [128] * 4
+    assert len(set(names)) == 4

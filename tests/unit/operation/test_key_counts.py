@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from typing import Any
@@ -289,6 +290,13 @@ async def test_an_operation_runs_as_it_is_where_insights_are_off() -> None:
     assert guard(OPERATIONS["ListTables"]) is OPERATIONS["ListTables"].run
     await watched.enable("DISABLE")
     assert watched.engine.guards.follow(watched.engine.catalogue.by_name.values()) is None
+
+
+async def test_a_write_in_the_group_that_drops_an_index_is_counted_without_it() -> None:
+    watched = await Watched().create()
+    drop = watched("UpdateTable", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "g"}}])
+    await asyncio.gather(drop, watched("PutItem", Item=item("a", 1, g="x")))
+    assert watched.counts() == {"a": 3}
 
 
 async def test_what_was_counted_stays_while_its_rule_does() -> None:
