@@ -34,7 +34,7 @@ REQUEST_BYTES_MAX: Final = 64 * MIB
 CONNECTIONS_MAX: Final = 512
 _SCOPE: Final = re.compile(r"Credential=[^/,\s]*/\d{8}/([^/,\s]+)/([^/,\s]+)/")
 _QUERY_SCOPE: Final = re.compile(r"^[^/]*/\d{8}/([^/]+)/([^/]+)/")
-_BESIDE: Final = {"fis": "/fis"}
+_BESIDE: Final = {"fis": "/fis", "lambda": "/lambda"}
 """Services that a region serves on its admin address, and where there."""
 _HOP_BY_HOP: Final = (
     *("Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "TE", "Trailer"),

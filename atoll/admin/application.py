@@ -7,7 +7,7 @@ import ssl
 
 from aiohttp import web
 
-from atoll.admin import game_days
+from atoll.admin import game_days, lambda_
 from atoll.admin.answers import errors
 from atoll.admin.archive import Archive
 from atoll.admin.changes import Changes
@@ -47,6 +47,7 @@ def application(parts: Parts) -> web.Application:
     ):
         made.add_routes(room.routes())
     made.add_routes(Chaos(parts).routes())
+    made.add_subapp(lambda_.PATH, lambda_.functions(parts))
     made.add_subapp(game_days.PATH, game_days.game_days(parts))
     made.on_shutdown.append(following.stop)
     return made

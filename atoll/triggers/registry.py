@@ -54,6 +54,15 @@ def functions_in(folder: Path | None) -> Build:
     return build
 
 
+class UnknownFunctionError(UsageError):
+    """The configuration has no function of that name."""
+
+    def __init__(self, function: str, known: Mapping[str, str]) -> None:
+        names = ", ".join(known) or "none"
+        super().__init__(f"There is no function {function}.", f"[functions] of the configuration has {names}.")
+        self.function = function
+
+
 class Triggers:
     """The triggers of one region. ``build`` makes a function of its name and its target."""
 
@@ -69,6 +78,7 @@ class Triggers:
         self._functions = functions
         self._build = build
         self._triggers: dict[str, Trigger] = {}
+        self._called: dict[str, Function] = {}
         self._unsubscribe: Callable[[], None] | None = None
         self._changing = asyncio.Lock()
 
@@ -102,7 +112,8 @@ class Triggers:
     async def stop(self) -> None:
         """Stop all at once; what is under way is handed over again after the next start."""
         self._listen(wanted=False)
-        await asyncio.gather(*[trigger.stop() for trigger in self._triggers.values()])
+        ending = [trigger.stop() for trigger in self._triggers.values()]
+        await asyncio.gather(*ending, *[function.close() for function in self._called.values()])
 
     def all(self) -> list[Trigger]:
         """Return the triggers, in the order in which they were made."""
@@ -119,8 +130,20 @@ class Triggers:
                 return trigger
         raise UnknownTriggerError(f"There is no trigger {name} in {self._engine.settings.region}.", "")
 
-    async def add(self, settings: TriggerSettings) -> Trigger:
-        """Add a trigger, durably, and let it run.
+    def function(self, name: str) -> Function:
+        """Return a function of the configuration, to be called by itself.
+
+        Raises:
+            UnknownFunctionError: there is none of that name.
+        """
+        if name not in self._functions:
+            raise UnknownFunctionError(name, self._functions)
+        if name not in self._called:
+            self._called[name] = self._build(name, self._functions[name])
+        return self._called[name]
+
+    async def add(self, settings: TriggerSettings, uuid_: str | None = None) -> Trigger:
+        """Add a trigger, durably, and let it run; it has a UUID of its own where none is given.
 
         Raises:
             UsageError: the settings cannot be meant so, or the name is taken.
@@ -131,7 +154,7 @@ class Triggers:
                 raise UsageError(f"There is a trigger {settings.name} already.", "Choose another name, or remove it.")
             now_ms = self._engine.source.now_ms()
             record = TriggerRecord(
-                uuid=uuid(self._engine.rng), settings=settings, created_ms=now_ms, modified_ms=now_ms
+                uuid=uuid_ or uuid(self._engine.rng), settings=settings, created_ms=now_ms, modified_ms=now_ms
             )
             trigger = self._make(record)
             await self._keep([*self._records(), record], {meta_name(record.uuid): trigger.positions_text()})
@@ -229,8 +252,7 @@ class Triggers:
         target, name = settings.function, function_name(settings)
         if kind_of(target) == "name":
             if target not in self._functions:
-                known = ", ".join(self._functions) or "none"
-                raise UsageError(f"There is no function {target}.", f"[functions] of the configuration has {known}.")
+                raise UnknownFunctionError(target, self._functions)
             target = self._functions[target]
         return self._build(name, target)
 

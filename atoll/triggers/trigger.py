@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -35,12 +36,14 @@ from region.events import Event
 from region.job import settle
 from region.model import cause
 from region.model.change import LogRecord
-from region.operation.context import Context
+from region.operation.context import Context, RegionSettings
 from region.randomness import uuid
 
 RESTART_S: Final = 1.0
 ENABLED: Final = "Enabled"
 DISABLED: Final = "Disabled"
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def meta_name(uuid_: str) -> str:
@@ -105,8 +108,7 @@ class Trigger:
     @property
     def function_arn(self) -> str:
         """The function's ARN, as Lambda would have it."""
-        settings = self._engine.settings
-        return f"arn:aws:lambda:{settings.region}:{settings.account}:function:{function_name(self.record.settings)}"
+        return function_arn(self._engine.settings, function_name(self.record.settings))
 
     # Life.
 
@@ -362,8 +364,18 @@ class Trigger:
 
 
 def function_name(settings: TriggerSettings) -> str:
-    """Return what the function is called in ARNs and contexts: its name in ``[functions]``, or the trigger's."""
-    return settings.function if kind_of(settings.function) == "name" else settings.name
+    """Return what the function is called in ARNs, contexts and chains.
+
+    Its name in ``[functions]``; otherwise the trigger's, or what is plain of its text where the trigger has but a UUID.
+    """
+    if kind_of(settings.function) == "name":
+        return settings.function
+    return _PLAIN.sub("-", settings.function).strip("-")[-64:] if _UUID.fullmatch(settings.name) else settings.name
+
+
+def function_arn(region: RegionSettings, name: str) -> str:
+    """Return a function's ARN in a region."""
+    return f"arn:aws:lambda:{region.region}:{region.account}:function:{name}"
 
 
 def _report_defect(task: asyncio.Task[None]) -> None:

@@ -1,7 +1,7 @@
 """The FIS endpoint: REST requests as botocore's ``fis`` model describes them, checked, routed and answered.
 
-What: an aiohttp application to be mounted where a region serves more than DynamoDB. Methods, paths, where a member of a
-request stands (path, query, body) and what it must look like come from botocore's model, which is loaded, not copied.
+What: an aiohttp application to be mounted where a region serves more than DynamoDB. What a request must look like comes
+from botocore's model (:mod:`chaos.fis.rest`).
 
 Invariant: a request that the model's constraints refuse reaches nothing; what is not built answers
 ``UnknownOperationException``. Credentials are not asked for, as on a region's admin address.
@@ -12,9 +12,7 @@ Source: botocore's ``fis`` model; AWS's REST-JSON protocol.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, Final
 
 from aiohttp import web
@@ -22,22 +20,17 @@ from aiohttp import web
 from chaos.fis.actions import ACTIONS, GLOBAL_TABLE
 from chaos.fis.errors import FisError, ResourceNotFoundError, ValidationError
 from chaos.fis.experiments import Experiments
+from chaos.fis.rest import Request, RestModel
 
 BODY_BYTES_MAX: Final = 1 << 20
 PAGE: Final = 100
 _SUMMARY: Final = ("id", "arn", "description", "creationTime", "lastUpdateTime", "tags")
 _EXPERIMENT_SUMMARY: Final = ("id", "arn", "experimentTemplateId", "state", "creationTime", "tags", "experimentOptions")
 
-Request = dict[str, Any]
 Answer = dict[str, Any]
 
 
-@cache
-def _model() -> Any:
-    """Load the service model when the first request comes: a region that nobody experiments with never needs it."""
-    import botocore.session  # noqa: PLC0415  It costs a tenth of a second, which a start cannot spare.
-
-    return botocore.session.get_session().get_service_model("fis")
+_MODEL: Final = RestModel("fis", ValidationError)
 
 
 def application(experiments: Experiments) -> web.Application:
@@ -73,13 +66,13 @@ class _Endpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
-        name, found = _route(request.method, "/" + request.match_info["path"])
+        name, found = _MODEL.route(request.method, "/" + request.match_info["path"])
         operation = self._operations.get(name)
         if operation is None:
             message = f"{request.method} {request.path} is no operation that is built."
             return _refusal("UnknownOperationException", 404, message)
         try:
-            return _answer(200, operation(await _asked(request, name, found)))
+            return _answer(200, operation(await _MODEL.asked(request, name, found)))
         except FisError as error:
             return _refusal(error.name, error.status, str(error))
 
@@ -128,64 +121,6 @@ class _Endpoint:
 
 
 _TARGET_TYPE: Final = {"resourceType": GLOBAL_TABLE, "description": "A DynamoDB global table"}
-
-
-@cache
-def _routes() -> list[tuple[str, re.Pattern[str], str]]:
-    """Return method, path and name of every operation; paths with more fixed parts come first."""
-    routes = []
-    for name in _model().operation_names:
-        http = _model().operation_model(name).http
-        pattern = re.sub(
-            r"\\{(\w+)\\}",
-            r"(?P<\1>.+)" if "/tags/" in http["requestUri"] else r"(?P<\1>[^/]+)",
-            re.escape(http["requestUri"]),
-        )
-        routes.append((http["method"], re.compile(pattern), name))
-    return sorted(routes, key=lambda route: -route[1].pattern.count("/"))
-
-
-def _route(method: str, path: str) -> tuple[str, dict[str, str]]:
-    """Return the operation of a request and what its path names; an empty name where there is no such operation."""
-    for wanted, pattern, name in _routes():
-        if wanted == method and (match := pattern.fullmatch(path)):
-            return name, match.groupdict()
-    return "", {}
-
-
-async def _asked(request: web.Request, name: str, path: dict[str, str]) -> Request:
-    """Return the parameters of a request, checked against the model.
-
-    Raises:
-        ValidationError: they do not fit it.
-    """
-    from botocore.validate import ParamValidator  # noqa: PLC0415  Loaded with the model, when it is needed.
-
-    shape = _model().operation_model(name).input_shape
-    body = await request.read()
-    try:
-        asked: Any = json.loads(body) if body else {}
-    except ValueError as error:
-        raise ValidationError(f"The body is not valid JSON: {error}.") from error
-    if not isinstance(asked, dict):
-        raise ValidationError("The body is no JSON object.")
-    for member, part in shape.members.items():
-        where = part.serialization.get("name", member)
-        if part.serialization.get("location") == "uri":
-            asked[member] = path[where]
-        elif part.serialization.get("location") == "querystring" and where in request.query:
-            text = request.query.getall(where)
-            asked[member] = (
-                text if part.type_name == "list" else _number(text[0]) if part.type_name == "integer" else text[0]
-            )
-    report = ParamValidator().validate(asked, shape)
-    if report.has_errors():
-        raise ValidationError(report.generate_report())
-    return asked
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
 
 
 def _page(items: list[dict[str, Any]], request: Request) -> tuple[list[dict[str, Any]], dict[str, str]]:
