@@ -31,14 +31,17 @@ from region.archive.shelf import VaultShelf
 from region.archive.vault import MemoryVault, Vault
 from region.engine import Engine
 from region.errors import ArchiveError
+from region.keyring import Keyring
 
 PLACE: Final = "{bucket}"
 OBJECT_STORES: Final = ("s3", "gs", "az")
 
 
-def vault(config: Config) -> Vault:
+def vault(config: Config, keyring: Keyring | None) -> Vault:
     """Return where a region keeps backups: its data folder, or memory where it keeps nothing."""
-    return MemoryVault() if config.durability == "memory" else FolderVault(Path(config.data), tidy=True)
+    if config.durability == "memory":
+        return MemoryVault(keyring)
+    return FolderVault(Path(config.data), tidy=True, keyring=keyring)
 
 
 def build(config: Config, started: AsyncExitStack, engine: Engine, store: Vault, shelf: VaultShelf) -> Archivist:

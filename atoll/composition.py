@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from atoll import archive, certificates, derivation, kinesis, tether
+from atoll import archive, certificates, derivation, encryption, kinesis, tether
 from atoll.access import Access
 from atoll.admin import Parts, Serving
 from atoll.child import Ready
@@ -50,7 +50,6 @@ from atoll.triggers.registry import Triggers, functions_in
 from clock import ControlledClock, DriftBounds, PhysicalClock, SkewedClock, SystemClock
 from region.archive.shelf import VaultShelf
 from region.checkpoint import RunBeside
-from region.engine import Engine
 from region.errors import DefectError, OperatingError, StoreError
 from region.events import Event, Events, StoreFailed
 from region.randomness import SystemRng
@@ -121,6 +120,7 @@ class Region:
             # Before the engine, which begins to trim the log.
             delivery.start()
             self._started.push_async_callback(delivery.stop)
+        await encryption.watch(config, self._started, engine)
         engine.start()
         collector.start()
         self._started.callback(collector.stop)
@@ -135,12 +135,7 @@ class Region:
         with _listening("the admin address", "admin", config.admin.host, config.admin.port):
             serving = Serving(config.admin.host, config.admin.port, self._tls.clients)
         self._started.push_async_callback(serving.stop)
-        secure = "s" if self._tls.clients else ""
-        addresses = Addresses(
-            api=_url(f"http{secure}", config.api.host, api_port),
-            admin=_url(f"http{secure}", config.admin.host, serving.port),
-            replication=_url("wss" if self._tls.peers else "ws", config.replication.host, replication_port),
-        )
+        addresses = self._addresses(api_port, serving.port, replication_port)
         await serving.start(
             Parts(
                 *(config, addresses, engine, replication, metrics, archivist, delivery, endpoint.statistics, triggers),
@@ -151,16 +146,29 @@ class Region:
         self._started.push_async_callback(triggers.stop)
         return addresses
 
+    def _addresses(self, api: int, admin: int, replication: int) -> Addresses:
+        """Return where the region listens, given the ports."""
+        config = self.config
+        web = "https" if self._tls.clients else "http"
+        return Addresses(
+            api=_url(web, config.api.host, api),
+            admin=_url(web, config.admin.host, admin),
+            replication=_url("wss" if self._tls.peers else "ws", config.replication.host, replication),
+        )
+
     def _assemble(self, source: PhysicalClock, events: Events) -> Assembly:
         config = self.config
         rng = SystemRng()
+        keyring = encryption.keyring(config, rng)
         path = None if config.durability == "memory" else Path(config.data) / DATABASE
         kind = FaultyStore if config.chaos else None
         try:
-            store = open_store(path, region=config.region, durability=config.durability, rng=rng, kind=kind)
+            store = open_store(
+                path, region=config.region, durability=config.durability, rng=rng, kind=kind, keyring=keyring
+            )
         except StoreError as error:
             raise StartError(f"{str(error)[0].upper()}{str(error)[1:]}.", "") from error
-        self._vault = archive.vault(config)
+        self._vault = archive.vault(config, keyring)
         self._shelf = VaultShelf(self._vault)
         assembly = Assembly(
             Ports(source, store, WebSocketTransport(self._tls.peers), rng),

@@ -31,6 +31,7 @@ from atoll.sections import (
     CacheConfig,
     ClockConfig,
     ConflictsConfig,
+    EncryptionConfig,
     InsightsConfig,
     KinesisConfig,
     LogConfig,
@@ -57,6 +58,7 @@ __all__ = [
     "ClockConfig",
     "Config",
     "ConflictsConfig",
+    "EncryptionConfig",
     "InsightsConfig",
     "KinesisConfig",
     "LogConfig",
@@ -102,6 +104,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     admin: AdminConfig = AdminConfig()
     tls: TlsConfig = TlsConfig()
     access: AccessConfig = AccessConfig()
+    encryption: EncryptionConfig = EncryptionConfig()
     clock: ClockConfig = ClockConfig()
     session: SessionConfig = SessionConfig()
     streams: StreamsConfig = StreamsConfig()

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from atoll import __version__, ports, rendezvous
@@ -25,6 +25,11 @@ from atoll.remote import AdminClient
 from atoll.report import LIVE, Status
 from atoll.trust import expires_s
 from clock import SystemClock
+
+if TYPE_CHECKING:
+    import apsw
+
+    from region.store.sealing import SealedKeys
 
 PYTHON_MIN: Final = (3, 11)
 FILES_MIN: Final = 1024
@@ -144,8 +149,8 @@ def _links(region: str, status: Status) -> Iterator[Finding]:
         )
 
 
-def data(folder: Path) -> Iterator[Finding]:
-    """Look at the files of a cluster or of a region that does not run.
+def data(folder: Path, keyring: Path | None = None) -> Iterator[Finding]:
+    """Look at the files of a cluster or of a region that does not run; ``keyring`` opens what is encrypted.
 
     The file of a running region is left alone: its lock says so.
     """
@@ -155,10 +160,10 @@ def data(folder: Path) -> Iterator[Finding]:
             str(folder), False, "no region.sqlite in it or one folder below", "Name a region's or a cluster's folder."
         )
     for file in files:
-        yield from _file(file)
+        yield from _file(file, keyring)
 
 
-def _file(file: Path) -> Iterator[Finding]:
+def _file(file: Path, keyring: Path | None) -> Iterator[Finding]:
     # Loaded where it is needed: looking at a machine must work where SQLite itself is what is wrong.
     import apsw  # noqa: PLC0415  See above.
 
@@ -180,7 +185,8 @@ def _file(file: Path) -> Iterator[Finding]:
                 iter(connection.execute("SELECT max(sequence), count(*), min(sequence) FROM log"))
             )
             # An older layout has no digests and no checksums; the next start gives them to it.
-            damaged = list(damage(connection, str(file))) if meta.get("schema_version") == str(VERSION) else []
+            keys = _keys(connection, keyring, meta)
+            damaged = list(damage(connection, str(file), keys)) if meta.get("schema_version") == str(VERSION) else []
     except apsw.Error as error:
         yield Finding(str(file), False, f"cannot be read: {error}", _RESTORE)
         return
@@ -194,6 +200,19 @@ def _file(file: Path) -> Iterator[Finding]:
     gaps = 0 if head is None else head - tail + 1 - records
     if gaps:
         yield Finding(f"log of {file}", False, f"{gaps} records are missing", _RESTORE)
+
+
+def _keys(connection: apsw.Connection, keyring: Path | None, meta: Mapping[str, str]) -> SealedKeys | None:
+    if keyring is None:
+        return None
+    # Loaded on first use, as in _file.
+    from atoll.keyring import FileKeyring  # noqa: PLC0415
+    from region.randomness import SystemRng  # noqa: PLC0415
+    from region.store.sealing import SealedKeys  # noqa: PLC0415
+
+    rng, now_ms, region = SystemRng(), SystemClock().now_ms, meta["region"]
+    ring = FileKeyring(str(keyring), region=region, account="", rng=rng, now_ms=now_ms, environment={})
+    return SealedKeys(connection.execute, ring, rng, region)
 
 
 def well(findings: Iterable[Finding]) -> bool:

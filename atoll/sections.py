@@ -68,6 +68,15 @@ class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whether links to other regions are mutual TLS, and no others are made or accepted."""
 
 
+class EncryptionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Encryption at rest."""
+
+    keyring: str = ""
+    """Where the master keys are: a file, ``env:NAME`` or ``command:…``; empty: tables are not encrypted."""
+    check_ms: PositiveMilliseconds = 1000
+    """How often the keyring is asked whether it has changed."""
+
+
 class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where peers subscribe to this region, and where this region finds its peers, by their names."""
 

@@ -114,6 +114,38 @@ class AccessDeniedError(DynamoError):
     message_key = "Message"
 
 
+class KeyUnavailableError(DynamoError):
+    """``AccessDeniedException``: the master key of a table cannot be used, so neither can its items."""
+
+    name = "AccessDeniedException"
+    _KMS = "com.amazonaws.services.kms.model."
+
+    @classmethod
+    def unknown(cls, _key: str) -> KeyUnavailableError:
+        """There is no such key, or it is not this region's to use: KMS does not say which."""
+        return cls(
+            f"KMS key access denied error: {cls._KMS}AWSKMSException: The ciphertext refers to a customer master key "
+            "that does not exist, does not exist in this region, or you are not allowed to access. (Service: AWSKMS; "
+            "Status Code: 400; Error Code: AccessDeniedException)"
+        )
+
+    @classmethod
+    def disabled(cls, arn: str) -> KeyUnavailableError:
+        """The key is disabled."""
+        return cls(
+            f"KMS key disabled error: {cls._KMS}DisabledException: {arn} is disabled. (Service: AWSKMS; "
+            "Status Code: 400; Error Code: DisabledException)"
+        )
+
+    @classmethod
+    def pending_deletion(cls, arn: str) -> KeyUnavailableError:
+        """The key is to be deleted."""
+        return cls(
+            f"KMS key invalid state error: {cls._KMS}KMSInvalidStateException: {arn} is pending deletion. (Service: "
+            "AWSKMS; Status Code: 400; Error Code: KMSInvalidStateException)"
+        )
+
+
 class RequestTooLargeError(DynamoError):
     """``RequestEntityTooLargeException`` with HTTP 413: the body is over the limit of the endpoint."""
 
@@ -347,6 +379,10 @@ class DamagedLogError(StoreError):
             "with this region's instead"
         )
         self.sequence = sequence
+
+
+class DamagedItemError(StoreError):
+    """What stands in the file for an item is not what was encrypted there: the disk, or somebody, has changed it."""
 
 
 class ReplicationError(OperatingError):

@@ -4,6 +4,9 @@ What: the counterpart of AWS FIS's ``aws:dynamodb:global-table-pause-replication
 all peers, and a table or all tables, and ends by itself. A paused link keeps its connection and its heartbeats; what
 was held back follows when it ends.
 
+A table whose master key cannot be used (:mod:`region.operation.table.encryption`) is held back in the same way, in both
+directions, for as long as that lasts.
+
 A pause of all tables stops the link where it is. A pause of one table lets the others flow past it: the sink notes,
 durably and before the first change is passed over, that the source owes it the table's changes from there on
 (``replication.obligations``), and fetches them when the pause is over.
@@ -16,9 +19,12 @@ Source: AWS FIS, "AWS FIS actions reference", DynamoDB.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+
+from region.model.table import Table
 
 Direction = Literal["in", "out", "both"]
 INTO: Final = "in"
@@ -50,11 +56,19 @@ class Pauses:
 
     def __init__(self) -> None:
         self._until: dict[_What, float] = {}
+        self._closed: frozenset[str] = frozenset()
 
     def add(self, direction: Direction, peer: str | None, until: float, table: str | None = None) -> None:
         """Pause until a moment; a later pause of the same kind replaces an earlier one."""
         for each in _directions(direction):
             self._until[_What(each, peer, table)] = until
+
+    def follow(self, tables: Iterable[Table], changed: Callable[[], None]) -> None:
+        """Hold back every table whose master key cannot be used; say so where these are others than before."""
+        before = self._closed
+        self._closed = frozenset(table.uid for table in tables if table.local.inaccessible is not None)
+        if self._closed != before:
+            changed()
 
     def remove(self, direction: Direction, peer: str | None, table: str | None = None) -> None:
         """End pauses: of one peer, or with ``None`` of all; of one table, or with ``None`` of all and each."""
@@ -71,9 +85,9 @@ class Pauses:
 
     def tables(self, direction: Literal["in", "out"], peer: str, now: float) -> dict[str, float]:
         """Return the tables that are held on a link now, by uid, with the end of each pause."""
-        if not self._until:
+        if not self._until and not self._closed:
             return {}
-        found: dict[str, float] = {}
+        found = dict.fromkeys(self._closed, FOREVER)
         for what, until in self._until.items():
             if what.table is not None and what.direction == direction and what.peer in (None, peer) and until > now:
                 found[what.table] = max(until, found.get(what.table, 0.0))

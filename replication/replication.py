@@ -92,6 +92,7 @@ class Replication:
         """Serve and connect; return the port that peers find this region at. Pauses are as they were."""
         loop = asyncio.get_running_loop()
         self._around.pauses.restore(self._engine.store.meta(META) or "", loop.time(), self._around.now_ms())
+        self._around.pauses.follow(self._engine.catalogue.by_name.values(), self._poke)
         for until in self._around.pauses.ends():
             loop.call_at(until, self._poke)
         self._listener = await self._around.transport.serve(self.settings.host, self.settings.port, self._accept)
@@ -369,10 +370,10 @@ class Replication:
             for outlet in self._outlets.values():
                 outlet.committed()
         elif isinstance(event, TableChanged) and self._listener is not None:
+            self._around.pauses.follow(self._engine.catalogue.by_name.values(), self._poke)
             # Whoever merged the table's registers may have been cancelled meanwhile: the commit alone is certain.
-            self._bootstrapper.table_changed(event.uid)
-            self._departures.table_changed(event.uid)
-            self._detachments.table_changed(event.uid)
+            for part in (self._bootstrapper, self._departures, self._detachments):
+                part.table_changed(event.uid)
 
     async def _accept(self, connection: Connection) -> None:
         """Find out who subscribes, and serve."""

@@ -24,8 +24,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from region.errors import ReplicationError
 from region.model import settings
-from region.model.change import ITEM, LogRecord
+from region.model.change import ITEM, UNREADABLE, LogRecord
 from region.model.lineage import Lineage
 from replication.lag import Latencies, Skew
 from replication.message import (
@@ -174,6 +175,8 @@ class Source:
                 member = members[uid] = self._ships(uid)
                 sinces[uid] = self._since(uid)
             if member and record.version.hlc > sinces.get(uid, 0):
+                if record.image is UNREADABLE:
+                    raise ReplicationError(f"{self._name_of(uid)} cannot be read: its encryption key cannot be used")
                 changes.append(shipped(record, numbers.setdefault(uid, len(numbers))))
                 size += len(record.key) + len(record.image or b"") + RECORD_OVERHEAD_BYTES
         if not changes:

@@ -40,6 +40,7 @@ VERBS: Final = {
     "repair": "Compare the replicas of tables now, and mend what differs.",
     "dashboard": "Serve the live page of a cluster.",
     "pause": "Pause replication of a region, of a link, or of a table there.",
+    "keys": "Make, rotate, disable and delete master keys.",
     "certificates": "Make an authority and certificates for regions and clients.",
     "gateway": "Serve all regions at one address, by the region a request was signed for.",
     "dax": "Serve a cache of a region to DAX's clients.",

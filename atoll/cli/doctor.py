@@ -23,8 +23,14 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     metavar="DIR",
     help="Look into the files there, too.",
 )
+@click.option(
+    "--keyring",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The keyring, to look into encrypted tables.",
+)
 @options.json_option
-def command(cluster: str | None, data: Path | None, as_json: bool) -> int:
+def command(cluster: str | None, data: Path | None, keyring: Path | None, as_json: bool) -> int:
     """Look for what is wrong: on this machine, in the running cluster, in files. Exit code 1 if anything is."""
     findings = list(doctor.machine())
     try:
@@ -33,7 +39,7 @@ def command(cluster: str | None, data: Path | None, as_json: bool) -> int:
         # Where nobody has named one, that none runs is no fault.
         findings.append(doctor.Finding("cluster", cluster is None, error.problem, error.remedy))
     if data is not None:
-        findings += doctor.data(data)
+        findings += doctor.data(data, keyring)
     if as_json:
         click.echo(msgspec.json.encode([finding._asdict() for finding in findings]).decode())
     else:

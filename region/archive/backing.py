@@ -72,4 +72,4 @@ async def finish(desk: Desk, manifest: Manifest, packed: Packed) -> None:
 async def _write_items(desk: Desk, work: Job, manifest: Manifest, pages: Pages) -> Packed:
     total = manifest.table.items
     name = manifest.folder + manifest.data.file
-    return await write(desk, name, pages, lambda done: desk.report(work.arn, done, total))
+    return await write(desk, name, work.table_uid, pages, lambda done: desk.report(work.arn, done, total))

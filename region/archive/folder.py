@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from region.errors import ArchiveError
+from region.keyring import Keyring
 
 PART: Final = ".part"
 
@@ -25,8 +26,9 @@ PART: Final = ".part"
 class FolderVault:
     """Blobs as files under ``root``, which is made when something is written. ``tidy`` deletes leftovers of a crash."""
 
-    def __init__(self, root: Path, *, tidy: bool = False) -> None:
+    def __init__(self, root: Path, *, tidy: bool = False, keyring: Keyring | None = None) -> None:
         self.root = root
+        self.keyring = keyring
         if tidy and root.is_dir():
             for leftover in root.rglob(f"*{PART}"):
                 leftover.unlink(missing_ok=True)

@@ -214,13 +214,13 @@ class Historian:
                 table_uid=table.uid, base=False, after=after, upto=head, first_ms=last.last_ms, last_ms=last.last_ms
             )
         name = name_of(table.uid, base=False, after=last.upto, upto=head)
-        packed = await write(self._desk, name, chain([first], pages))
+        packed = await write(self._desk, name, table.uid, chain([first], pages))
         return _file(packed, table, base=False, after=last.upto, upto=head, span_ms=(pages.first_ms, pages.last_ms))
 
     async def _write_base(self, table: Table, snapshot: Snapshot, reached_ms: int) -> ArchiveFile:
         head = snapshot.head
         name = name_of(table.uid, base=True, after=head, upto=head)
-        packed = await write(self._desk, name, snapshot_pages(snapshot))
+        packed = await write(self._desk, name, table.uid, snapshot_pages(snapshot))
         return _file(packed, table, base=True, after=head, upto=head, span_ms=(reached_ms, reached_ms))
 
     async def _prune(self, table: Table) -> None:

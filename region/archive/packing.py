@@ -16,8 +16,10 @@ from typing import Any, BinaryIO, Final
 
 import zstandard
 
+from region.archive.envelope import Opened, Sealed
 from region.archive.vault import Vault
 from region.errors import ArchiveError
+from region.keyring import OWNED
 
 LEVEL: Final = 3
 _CHUNK_BYTES: Final = 1 << 18
@@ -39,10 +41,11 @@ class Packed:
 
 
 class Packer:
-    """Writes one file of lines."""
+    """Writes one file of lines, encrypted under a master key where the vault has a keyring."""
 
-    def __init__(self, vault: Vault, name: str) -> None:
+    def __init__(self, vault: Vault, name: str, master: str = OWNED) -> None:
         self._name = name
+        self._sealed = None if vault.keyring is None else Sealed(vault.keyring, master)
         self._blob = vault.create(name)
         self._compressor = zstandard.ZstdCompressor(level=LEVEL).compressobj()
         self._digest = sha256()
@@ -59,6 +62,8 @@ class Packer:
     def finish(self) -> Packed:
         """Let the file appear."""
         self._put(self._compressor.flush())
+        if self._sealed is not None:
+            self._write(self._sealed.end())
         self._blob.commit()
         return Packed(self._name, self._digest.hexdigest(), self._size, self._lines)
 
@@ -67,6 +72,9 @@ class Packer:
         self._blob.abandon()
 
     def _put(self, data: bytes) -> None:
+        self._write(data if self._sealed is None else self._sealed.add(data))
+
+    def _write(self, data: bytes) -> None:
         if data:
             self._digest.update(data)
             self._size += len(data)
@@ -80,7 +88,8 @@ def unpack(vault: Vault, name: str) -> Iterator[bytes]:
         ArchiveError: it is not there, or its compression is broken.
     """
     with vault.open(name) as stream:
-        yield from lines(stream, name)
+        opened = io.BufferedReader(Opened(stream, vault.keyring, name), _CHUNK_BYTES)
+        yield from lines(opened, name)
 
 
 class Unpacked(io.RawIOBase):

@@ -15,6 +15,9 @@ from region.errors import ArchiveError
 class RemoteVault:
     """Blobs as objects under ``root`` of an fsspec file system. What such a system raises is its library's affair."""
 
+    keyring = None
+    """What is exported is for others to read; the object store encrypts as it is told to."""
+
     def __init__(self, filesystem: Any, root: str) -> None:
         self._filesystem = filesystem
         self._root = root.rstrip("/")

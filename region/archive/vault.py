@@ -16,6 +16,7 @@ import io
 from typing import BinaryIO, Protocol
 
 from region.errors import ArchiveError
+from region.keyring import Keyring
 
 
 class Blob(Protocol):
@@ -33,6 +34,10 @@ class Blob(Protocol):
 
 class Vault(Protocol):
     """Where blobs are kept. What fails raises :class:`~region.errors.ArchiveError`, which names the blob."""
+
+    @property
+    def keyring(self) -> Keyring | None:
+        """What tables' items are encrypted with that are kept here; ``None``: they are not."""
 
     def create(self, name: str) -> Blob:
         """Begin to write a blob."""
@@ -69,7 +74,8 @@ def put(vault: Vault, name: str, data: bytes) -> None:
 class MemoryVault:
     """A vault that is gone with the process, for regions without files."""
 
-    def __init__(self) -> None:
+    def __init__(self, keyring: Keyring | None = None) -> None:
+        self.keyring = keyring
         self._blobs: dict[str, bytes] = {}
 
     def create(self, name: str) -> MemoryBlob:

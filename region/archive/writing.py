@@ -8,6 +8,9 @@ from typing import Final
 
 from region.archive.desk import Desk
 from region.archive.packing import Packed, Packer, item_line
+from region.errors import ArchiveError, KeyUnavailableError
+from region.keyring import OWNED
+from region.model.encryption import master_of
 from region.store.port import Snapshot
 
 PAGE: Final = 512
@@ -15,13 +18,24 @@ PAGE: Final = 512
 Pages = Iterator[Sequence[bytes]]
 
 
-async def write(desk: Desk, name: str, pages: Pages, reached: Callable[[int], None] | None = None) -> Packed:
-    """Write pages of lines into a file; ``reached`` hears after each how many lines there are.
+async def write(
+    desk: Desk, name: str, table_uid: str, pages: Pages, reached: Callable[[int], None] | None = None
+) -> Packed:
+    """Write pages of a table's lines into a file; ``reached`` hears after each how many lines there are.
 
     Raises:
-        ArchiveError: the vault cannot be written.
+        ArchiveError: the vault cannot be written, or the table's master key cannot be used.
     """
-    packer = await desk.beside(lambda: Packer(desk.vault, name))
+    table = desk.replica.catalogue.by_uid.get(table_uid)
+    master = OWNED if table is None else master_of(table, desk.replica.settings.region)
+    try:
+        packer = await desk.beside(lambda: Packer(desk.vault, name, master))
+        return await _write(desk, packer, pages, reached)
+    except KeyUnavailableError as error:
+        raise ArchiveError(f"{name} cannot be written: {error.message}") from error
+
+
+async def _write(desk: Desk, packer: Packer, pages: Pages, reached: Callable[[int], None] | None) -> Packed:
     done = 0
     try:
         while count := await desk.beside(lambda: _step(packer, pages)):

@@ -16,6 +16,9 @@ ITEM: Final = 0
 TABLE: Final = 1
 """Kinds of log records: a change of an item, or of a table's shared settings (its image is the registers)."""
 
+UNREADABLE: Final = bytes([1])
+"""The image of a record whose table's key cannot be used, where a reader passes over it: it is no image."""
+
 CAUSE_REQUEST: Final = 0
 CAUSE_EXPIRY: Final = 1
 """Why an item changed: a client asked, or its time to live passed in the origin."""

@@ -52,6 +52,13 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
 
 
+class Inaccessible(msgspec.Struct, frozen=True, kw_only=True):
+    """A table whose master key cannot be used: since when, and what is said to those who ask for its items."""
+
+    since_ms: int
+    message: str
+
+
 class LocalState(msgspec.Struct, frozen=True, kw_only=True):
     """What belongs to one region's replica alone and never travels."""
 
@@ -79,6 +86,8 @@ class LocalState(msgspec.Struct, frozen=True, kw_only=True):
     So what arrives with a timestamp up to it, and has no row here, was deleted and purged, and is ignored."""
     purging: bool = False
     """Whether some of those tombstones may still be there."""
+    inaccessible: Inaccessible | None = None
+    """Set while the table's master key cannot be used."""
     extra: Mapping[str, Any] = {}
     """Settings of one region that have no field of their own, by the name of the operation family."""
 

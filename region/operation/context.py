@@ -20,7 +20,7 @@ import msgspec
 
 from clock import HybridLogicalClock
 from region.archive.port import EmptyShelf, Shelf
-from region.errors import DefectError, ResourceNotFoundError, ValidationError
+from region.errors import DefectError, KeyUnavailableError, ResourceNotFoundError, ValidationError
 from region.events import ArchiveQueued, Event, TableChanged
 from region.expression import Condition
 from region.model import limits
@@ -229,12 +229,15 @@ class Context:
 
         Raises:
             ResourceNotFoundError: there is none, or it is still being created or already being deleted.
+            KeyUnavailableError: its master key cannot be used.
         """
         table = self.catalogue.by_name.get(name_or_arn)
         if table is None:
             table = self.catalogue.by_name.get(self.table_name(name_or_arn))
         if table is None or not self.usable(table):
             raise ResourceNotFoundError("Requested resource not found")
+        if table.local.inaccessible is not None:
+            raise KeyUnavailableError(table.local.inaccessible.message)
         return table
 
     def usable(self, table: Table) -> bool:

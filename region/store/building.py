@@ -18,11 +18,13 @@ from region.errors import require
 from region.model import image as images
 from region.model import limits
 from region.model.digest import row_hash
+from region.model.encryption import ITEM, item_binding
 from region.model.table import Index, Table
 from region.model.version import Version
 from region.store import codec, expiry
 from region.store.digest import DigestWriter
 from region.store.index import IndexWriter
+from region.store.plan import Sealing, TablePlan
 from region.store.state import State
 
 BYTES_MAX: Final = limits.MIB
@@ -54,7 +56,7 @@ class Builder:
     def index(self, table: Table, index: Index, after: bytes, limit: int) -> bytes | None:
         """Index the next base items; return the last key done, ``None`` at the end."""
         entries = self._state.plan(table).by_name[index.name]
-        rows = _Rows(self._connection, self._state.plan(table).versions, after, limit)
+        rows = _Rows(self._connection, self._state.plan(table), after, limit)
         for image, size, _, _, _, key in rows:
             if image is not None:
                 self._indexes.fill(entries, key, images.decode(image), size)
@@ -64,7 +66,7 @@ class Builder:
         """Enter the next items into a table's index of expiries; return the last key done, ``None`` at the end."""
         plan = self._state.plan(table)
         require(plan.expiry is not None, f"table {table.name} has no index of expiries to build")
-        rows = _Rows(self._connection, plan.versions, after, limit)
+        rows = _Rows(self._connection, plan, after, limit)
         for image, _, _, _, _, key in rows:
             if image is not None and plan.expiry is not None:
                 expiry.fill(self._execute, plan.expiry, key, image)
@@ -74,7 +76,7 @@ class Builder:
         """Count the next rows in a table's digest; return the last key done, ``None`` at the end."""
         if not after:
             self._digests.forget(table.id)
-        rows = _Rows(self._connection, self._state.plan(table).versions, after, limit)
+        rows = _Rows(self._connection, self._state.plan(table), after, limit)
         for image, _, hlc, origin, vector, key in rows:
             version = Version(hlc, origin, codec.unpack_vector(vector))
             self._digests.toggle(table.id, key, row_hash(key, version, image), live=image is not None)
@@ -84,18 +86,26 @@ class Builder:
 class _Rows:
     """The next rows of a table within both limits; ``last`` is the last key, ``None`` where there are no more."""
 
-    def __init__(self, connection: apsw.Connection, statement: str, after: bytes, limit: int) -> None:
+    def __init__(self, connection: apsw.Connection, plan: TablePlan, after: bytes, limit: int) -> None:
         self.last: bytes | None = None
-        self._cursor = connection.execute(statement, (after, limit))
+        self._plan = plan
+        self._cursor = connection.execute(plan.versions, (after, limit))
         self._limit = limit
 
     def __iter__(self) -> Iterator[Row]:
         left, bytes_left = self._limit, BYTES_MAX
         for row in self._cursor:
-            yield row
+            yield row if self._plan.sealer is None else self._opened(self._plan.sealer, *row)
             left -= 1
             bytes_left -= len(row[0] or b"")
             if not left or bytes_left <= 0:
                 self._cursor.close()
                 self.last = row[5]
                 return
+
+    def _opened(
+        self, sealer: Sealing, image: bytes | None, size: int, hlc: int, origin: str, vector: bytes | None, key: bytes
+    ) -> Row:
+        if image is not None:
+            image = sealer.open(image, item_binding(ITEM, self._plan.table.id, key, hlc, origin))
+        return image, size, hlc, origin, vector, key

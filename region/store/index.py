@@ -15,6 +15,7 @@ from region.errors import require
 from region.model import image as images
 from region.model import values
 from region.model.change import Change
+from region.model.encryption import entry_binding
 from region.model.values import Item
 from region.store.plan import IndexPlan
 
@@ -73,7 +74,7 @@ class IndexWriter:
         if plan.projects:
             carried = plan.index.project(item)
             size = values.item_size(carried)
-            self._execute(statement, (key, base_key, size, images.encode(carried)))
+            self._execute(statement, (key, base_key, size, _image(plan, key, carried)))
         else:
             self._execute(statement, (key, base_key))
         if statement is plan.insert or self._affected():
@@ -84,7 +85,7 @@ class IndexWriter:
         if before == after:
             return
         size = values.item_size(after)
-        self._execute(plan.update, (size, images.encode(after), key))
+        self._execute(plan.update, (size, _image(plan, key, after), key))
         require(self._affected() == 1, f"index {plan.index.name} has no entry for an item that it should hold")
         self._count(plan.index.id, 0, size - values.item_size(before))
 
@@ -94,3 +95,9 @@ class IndexWriter:
             require(plan.backfilling, f"index {plan.index.name} has no entry for an item that it should hold")
             return
         self._count(plan.index.id, -1, -values.item_size(plan.index.project(old)) if plan.projects else -old_size)
+
+
+def _image(plan: IndexPlan, key: bytes, carried: Item) -> bytes:
+    """Return the image of an entry as the file holds it."""
+    image = images.encode(carried)
+    return image if plan.sealer is None else plan.sealer.seal(image, entry_binding(plan.index.id, key))

@@ -16,13 +16,13 @@ from typing import Any, Final
 
 import msgpack
 
-from region.errors import DamagedLogError
+from region.errors import DamagedItemError, DamagedLogError
 from region.model.change import ITEM, UNCHANGED, LogRecord
 from region.model.digest import chained, row_hash
 from region.model.keys import HASH_BYTES
 from region.model.version import Version
 from region.store.codec import unpack_vector
-from region.store.identity import Identities
+from region.store.sealed import open_record
 from region.store.state import State
 
 BLOCK_BITS: Final = 10
@@ -84,11 +84,12 @@ def checksum(hash_: int, sequence: int, table_id: int, kind: int) -> int:
     return value - (_SIGN << 1) if value >= _SIGN else value
 
 
-def record_of(row: tuple[Any, ...], identities: Identities) -> LogRecord:
-    """Return the record of a row; ``identities`` name the tables by their numbers.
+def record_of(row: tuple[Any, ...], state: State, *, lenient: bool = False) -> LogRecord:
+    """Return the record of a row. ``lenient``: one that cannot be read for want of a key is :data:`UNREADABLE`.
 
     Raises:
         DamagedLogError: the row is not what was written. A row from before there were checksums is believed.
+        KeyUnavailableError: the master key of its table cannot be used.
     """
     sequence, table_id, kind, origin, hlc, vector, key, size, effect, old_size = row[:10]
     cause, group, request_id, image, old_image, condition, applied_ms, stored = row[10:]
@@ -96,7 +97,11 @@ def record_of(row: tuple[Any, ...], identities: Identities) -> LogRecord:
         version = Version(hlc, origin) if vector is None else Version(hlc, origin, unpack_vector(vector))
         if stored is not None and checksum(row_hash(key, version, image), sequence, table_id, kind) != stored:
             raise DamagedLogError(sequence, "its checksum does not match")
-        uid = identities.uid(table_id, sequence)
+        uid = state.identities.uid(table_id, sequence)
+        if kind == ITEM and state.keys.used:
+            image, old_image, condition = open_record(state.keys, row, lenient=lenient)
+    except DamagedItemError as error:
+        raise DamagedLogError(sequence, str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError, msgpack.UnpackException) as error:
         raise DamagedLogError(sequence, f"it does not decode: {error!r}") from error
     return LogRecord(

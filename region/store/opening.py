@@ -22,6 +22,7 @@ from region.model import lineage as lineages
 from region.randomness import Rng
 from region.store import schema
 from region.store.failure import failure
+from region.store.sealing import VACUUM
 
 _SYNCHRONOUS: Final = {"full": "FULL", "normal": "NORMAL", "memory": "OFF"}
 _CACHE_KIB: Final = 208 * 1024
@@ -93,6 +94,14 @@ def _begin_life(connection: apsw.Connection, rng: Rng) -> None:
     head, tail = connection.execute("SELECT coalesce(max(sequence), 0), coalesce(min(sequence) - 1, 0) FROM log").get
     lineage = lineages.decode(meta.get(lineages.META), meta["epoch"]).begun(rng.token(8), head, tail)
     connection.execute(schema.SAVE_META, (lineages.META, lineages.encode(lineage)))
+
+
+def clear_unused(connection: apsw.Connection) -> None:
+    """Write the file anew where its unused parts may hold what is encrypted by now; else do nothing."""
+    if connection.execute("SELECT value FROM meta WHERE name = ?", (VACUUM,)).get == "due":
+        connection.execute(schema.SAVE_META, (VACUUM, "done"))
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def connect_reader(path: Path) -> apsw.Connection:

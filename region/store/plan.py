@@ -12,9 +12,11 @@ out by a backfill) and "Constraints" (sizes of key attributes).
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from region.model import limits, settings, values
+from region.model.encryption import ITEM, entry_binding, item_binding
 from region.model.table import Index, Table
 from region.model.values import Item
 from region.store import expiry, schema
@@ -23,13 +25,32 @@ _SHORT: Final = limits.SORT_KEY_BYTES_MAX // 4
 """Texts of up to this many characters are within every limit whatever they hold, and need not be measured."""
 
 
+class Sealing(Protocol):
+    """What seals and opens one table's values (:mod:`region.store.sealing`)."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether what is plain is damage."""
+
+    def seal(self, value: bytes, binding: bytes) -> bytes:
+        """Encrypt a value, bound to its place."""
+
+    def open(self, value: bytes, binding: bytes) -> bytes:
+        """Decrypt a value."""
+
+    def is_current(self, value: bytes | str | None) -> bool:
+        """Whether a value needs no sealing: there is none, or it is sealed with the current data key."""
+
+
 class ScanPlan:
     """The four scans of a table or an index: with and without an upper bound, forward and reverse."""
 
-    __slots__ = ("id", "texts")
+    __slots__ = ("id", "open", "texts")
 
-    def __init__(self, number: int, select: str, key: str) -> None:
+    def __init__(self, number: int, select: str, key: str, open_: Callable[..., bytes] | None = None) -> None:
         self.id = number
+        self.open = open_
+        """Opens the image of a row, given it and the columns after the size; ``None``: the table is not encrypted."""
         self.texts = {
             (bounded, reverse): f"{select} {key} >= ?{f' AND {key} < ?' if bounded else ''} "
             f"ORDER BY {key}{' DESC' if reverse else ''}"
@@ -41,9 +62,13 @@ class ScanPlan:
 class IndexPlan:
     """One index: its SQL, and the rule that gives an item its entry."""
 
-    __slots__ = ("_checks", "backfilling", "delete", "index", "insert", "insert_missing", "projects", "scan", "update")
+    __slots__ = (
+        *("_checks", "backfilling", "delete", "index", "insert", "insert_missing", "projects", "scan", "sealer"),
+        "update",
+    )
 
-    def __init__(self, table: Table, index: Index) -> None:
+    def __init__(self, table: Table, index: Index, sealer: Sealing | None = None) -> None:
+        self.sealer = sealer
         self.index = index
         self.projects = index.carried is not None
         self.backfilling = index.backfilling
@@ -54,12 +79,16 @@ class IndexPlan:
         self.update = f"UPDATE {name} SET size = ?, image = ? WHERE key = ?"
         self.delete = f"DELETE FROM {name} WHERE key = ?"
         if self.projects:
-            self.scan = ScanPlan(index.id, f"SELECT key, image, size FROM {name} WHERE", "key")
+            opened: Callable[..., bytes] | None = None if sealer is None else _opens_entries(sealer, index.id)
+            more = "" if sealer is None else ", key"
+            self.scan = ScanPlan(index.id, f"SELECT key, image, size{more} FROM {name} WHERE", "key", opened)
         else:
             items = schema.quoted(schema.items_name(table.id, table.name))
+            opened = None if sealer is None else _opens_items(sealer, table.id)
+            more = "" if sealer is None else ", i.key, i.hlc, i.origin"
             # CROSS JOIN is SQLite's word for: walk the entries, look up the items, never the other way round.
-            select = f"SELECT e.key, i.image, i.size FROM {name} e CROSS JOIN {items} i ON i.key = e.base WHERE"
-            self.scan = ScanPlan(index.id, select, "e.key")
+            select = f"SELECT e.key, i.image, i.size{more} FROM {name} e CROSS JOIN {items} i ON i.key = e.base WHERE"
+            self.scan = ScanPlan(index.id, select, "e.key", opened)
         types = _attribute_types(table, index)
         self._checks = tuple(
             (
@@ -97,15 +126,19 @@ class TablePlan:
         "get",
         "indexes",
         "insert",
+        "keys",
         "scan",
+        "sealer",
         "table",
         "tombstones",
         "update",
         "versions",
     )
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, sealer: Sealing | None = None) -> None:
         self.table = table
+        self.sealer = sealer
+        """What seals and opens the table's values; ``None``: it is not encrypted."""
         name = schema.quoted(schema.items_name(table.id, table.name))
         self.get = f"SELECT image, size, hlc, origin, vector FROM {name} WHERE key = ?"
         self.insert = f"INSERT INTO {name} VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
@@ -114,14 +147,25 @@ class TablePlan:
         self.delete = f"DELETE FROM {name} WHERE key = ?"
         self.tombstones = f"SELECT key, hlc, origin, vector FROM {name} WHERE image IS NULL AND hlc <= ? LIMIT ?"
         self.versions = f"SELECT image, size, hlc, origin, vector, key FROM {name} WHERE key > ? ORDER BY key LIMIT ?"
-        self.scan = ScanPlan(table.id, f"SELECT key, image, size FROM {name} WHERE image IS NOT NULL AND", "key")
-        self.indexes = tuple(IndexPlan(table, index) for index in table.indexes.values())
+        more = "" if sealer is None else ", key, hlc, origin"
+        select = f"SELECT key, image, size{more} FROM {name} WHERE image IS NOT NULL AND"
+        self.keys = f"SELECT key FROM {name} WHERE key > ? ORDER BY key LIMIT ?"
+        self.scan = ScanPlan(table.id, select, "key", None if sealer is None else _opens_items(sealer, table.id))
+        self.indexes = tuple(IndexPlan(table, index, sealer) for index in table.indexes.values())
         self.by_name = {plan.index.name: plan for plan in self.indexes}
         self.expiry = expiry.plan_of(table)
         self.digested = table.replicated
         after = table.local.digest_after
         self.digest_upto = None if after is None else bytes.fromhex(after)
         """Rows up to this key are in the digest; ``None``: all are."""
+
+
+def _opens_items(sealer: Sealing, table_id: int) -> Callable[[bytes, bytes, int, str], bytes]:
+    return lambda image, key, hlc, origin: sealer.open(image, item_binding(ITEM, table_id, key, hlc, origin))
+
+
+def _opens_entries(sealer: Sealing, index_id: int) -> Callable[[bytes, bytes], bytes]:
+    return lambda image, key: sealer.open(image, entry_binding(index_id, key))
 
 
 def _attribute_types(table: Table, index: Index) -> dict[str, str]:

@@ -18,7 +18,7 @@ and refuses to be read from outside while its transaction is open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from region.model.change import Change, Conflict, Cursor, Entry, LogRecord, PastChange, StoredItem, Tally
@@ -66,6 +66,23 @@ class ArchiveWriter(ArchiveRecords, Protocol):
 
     def delete_file(self, file: ArchiveFile) -> None:
         """Forget a file of a table's history."""
+
+
+class SealingWriter(Protocol):
+    """Encryption at rest within the open transaction: who gets which key, and what is sealed anew."""
+
+    def require_master(self, name: str) -> None:
+        """Refuse a master key that cannot be used, where encryption is on.
+
+        Raises:
+            KeyUnavailableError: it is gone, disabled, or to be deleted.
+        """
+
+    def follow(self, tables: Sequence[Table], now_ms: int) -> Mapping[int, str]:
+        """Give all tables the data keys that they should have; return why those that are closed are, by numbers."""
+
+    def step(self, tables: Sequence[Table], limit: int) -> bool:
+        """Seal up to ``limit`` rows anew, with the newest data keys; return whether there is more to do."""
 
 
 class Snapshot(Protocol):
@@ -200,6 +217,10 @@ class Transaction(Reader, Protocol):
     def archive(self) -> ArchiveWriter:
         """What the archive keeps here, to be written too."""
 
+    @property
+    def sealing(self) -> SealingWriter:
+        """What is encrypted, and with which keys."""
+
     def put(self, change: Change) -> int:
         """Write one item change: item row, index entries, log record. Return its sequence.
 
@@ -321,6 +342,13 @@ class Store(Reader, Protocol):
 
         ``items`` and ``changes_after`` say what will be read: the items, or the changes after a sequence.
         """
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether tables of this file are encrypted."""
+
+    def refresh_keys(self) -> bool:
+        """Ask for master keys that have changed; return whether any may have. What is closed is closed at once."""
 
     def begin(self) -> Transaction:
         """Open the transaction. There is at most one."""

@@ -18,6 +18,7 @@ from typing import Any
 import apsw
 
 from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem, Tally
+from region.model.encryption import ITEM, item_binding
 from region.model.lineage import Lineage
 from region.model.table import Index, Table, TableRecord
 from region.model.version import Version
@@ -25,6 +26,8 @@ from region.store import codec, feed, log
 from region.store import digest as digests
 from region.store.archive import ArchiveRecords
 from region.store.failure import failure, reading
+from region.store.plan import Sealing
+from region.store.sealed import open_conflicts
 from region.store.state import State
 
 _TABLES = "SELECT record FROM tables ORDER BY id"
@@ -52,11 +55,14 @@ class SqliteReader:
         """Return the item or tombstone under a primary key."""
         try:
             # A row is all there can be; not asking for the end of the rows saves a third of the time.
-            row: tuple[Any, ...] | None = self._execute(self._state.plan(table).get, (key,)).fetchone()
+            plan = self._state.plan(table)
+            row: tuple[Any, ...] | None = self._execute(plan.get, (key,)).fetchone()
         except apsw.Error as error:
             self._refuse_unless_gone(error, table.id, "reading an item")
             return None
-        return None if row is None else _stored(*row)
+        if row is None:
+            return None
+        return _stored(*row) if plan.sealer is None else _opened(plan.sealer, table.id, key, *row)
 
     def get_together(self, places: Iterable[tuple[Table, bytes]]) -> list[StoredItem | None]:
         """Return the items or tombstones under several keys, all as of the same commit."""
@@ -71,19 +77,33 @@ class SqliteReader:
         bounds = (lower,) if upper is None else (lower, upper)
         new: Callable[[type[Entry], tuple[Any, ...]], Entry] = tuple.__new__  # Half the cost of calling the class.
         try:
-            for row in self.connection.execute(scan.texts[upper is not None, reverse], bounds):
-                yield new(Entry, row)
+            rows = self.connection.execute(scan.texts[upper is not None, reverse], bounds)
+            if scan.open is None:
+                for row in rows:
+                    yield new(Entry, row)
+                return
+            for key, image, size, *place in rows:
+                yield Entry(key, scan.open(image, *place), size)
         except apsw.Error as error:
             self._refuse_unless_gone(error, scan.id, "scanning")
 
     def scan_versions(self, table: Table, after: bytes, limit: int) -> list[tuple[bytes, StoredItem]]:
         """Return up to ``limit`` items and tombstones with ``key > after`` in key order."""
+        plan = self._state.plan(table)
         try:
-            rows: list[tuple[Any, ...]] = self._execute(self._state.plan(table).versions, (after, limit)).fetchall()
+            rows: list[tuple[Any, ...]] = self._execute(plan.versions, (after, limit)).fetchall()
         except apsw.Error as error:
             self._refuse_unless_gone(error, table.id, "reading versions")
             return []
+        if plan.sealer is not None:
+            return [(key, _opened(plan.sealer, table.id, key, *stored)) for *stored, key in rows]
         return [(key, _stored(*stored)) for *stored, key in rows]
+
+    @reading("reading keys")
+    def scan_keys(self, table: Table, after: bytes, limit: int) -> list[bytes]:
+        """Return up to ``limit`` keys of items and tombstones above ``after``, in order, and nothing that is sealed."""
+        rows: list[tuple[Any, ...]] = self._execute(self._state.plan(table).keys, (after, limit)).fetchall()
+        return [key for (key,) in rows]
 
     def statistics(self, table: Table, index: Index | None) -> tuple[int, int]:
         """Return the number of live items and the sum of their sizes in bytes."""
@@ -114,15 +134,21 @@ class SqliteReader:
         return records
 
     def _read_log(
-        self, statement: str, bindings: tuple[int | str | bytes, ...], limit: int, bytes_max: int
+        self,
+        statement: str,
+        bindings: tuple[int | str | bytes, ...],
+        limit: int,
+        bytes_max: int,
+        *,
+        lenient: bool = True,
     ) -> tuple[list[LogRecord], bool]:
         """Return records up to both limits, and whether there are no more."""
         records: list[LogRecord] = []
         total = 0
-        identities = self._state.identities
+        state = self._state
         cursor = self.connection.execute(statement, bindings)
         for row in cursor:
-            record = log.record_of(row, identities)
+            record = log.record_of(row, state, lenient=lenient)
             total += len(record.key) + len(record.image or b"") + len(record.old_image or b"")
             if total > bytes_max and records:
                 cursor.close()
@@ -142,7 +168,7 @@ class SqliteReader:
             for (block,) in blocks:
                 part = max(first, (block << log.BLOCK_BITS) - 1), min(last, ((block + 1) << log.BLOCK_BITS) - 1)
                 rows = self._execute(log.READ_TABLE, (*part, stretch.number, origin, limit - len(found)))
-                found += [log.record_of(row, identities) for row in rows]
+                found += [log.record_of(row, self._state) for row in rows]
                 if len(found) == limit:
                     return found
         return found
@@ -165,7 +191,9 @@ class SqliteReader:
         number = self._state.identities.number(table_uid)
         if number is None:
             return [], upto
-        records, whole = self._read_log(log.READ_CHANGES, (after, upto, number, *hashes, limit), limit, bytes_max)
+        records, whole = self._read_log(
+            log.READ_CHANGES, (after, upto, number, *hashes, limit), limit, bytes_max, lenient=False
+        )
         return records, upto if whole else records[-1].sequence
 
     def log_head(self) -> int:
@@ -217,7 +245,7 @@ class SqliteReader:
         records: list[LogRecord] = []
         for stretch in reversed(identities.stretches(table_uid)):
             part = (max(after, stretch.after), min(upto, stretch.upto), stretch.number, key, limit - len(records))
-            records += [log.record_of(row, identities) for row in self._execute(statement, part)]
+            records += [log.record_of(row, self._state) for row in self._execute(statement, part)]
         return records
 
     @reading("searching the change log")
@@ -225,7 +253,7 @@ class SqliteReader:
         """Return the record of a write by its timestamp: near the last one found, else by bisection."""
         near = self._state.found.get(origin, 0)
         row: tuple[Any, ...] | None = self._execute(log.READ_NEAR, (near - NEAR, near + NEAR, hlc, origin)).fetchone()
-        record = self._bisect(hlc, origin) if row is None else log.record_of(row, self._state.identities)
+        record = self._bisect(hlc, origin) if row is None else log.record_of(row, self._state)
         if record is not None:
             self._state.found[origin] = record.sequence
         return record
@@ -245,7 +273,7 @@ class SqliteReader:
                 low = middle
             elif found[1] == hlc:
                 (row,) = self._execute(log.READ_ONE, (found[0],)).fetchall()
-                return log.record_of(row, self._state.identities)
+                return log.record_of(row, self._state)
             elif found[1] < hlc:
                 self._note_gap(origin, found[0], middle)
                 low = middle
@@ -274,7 +302,8 @@ class SqliteReader:
         """Return conflicts with numbers above ``after`` recorded at ``since_ms`` or later, oldest or newest first."""
         filters = [value for value in (table_uid, key) if value is not None]
         statement = feed.read(by_table=table_uid is not None, by_key=key is not None, newest=newest)
-        return [codec.conflict_of(row) for row in self._execute(statement, (after, since_ms, *filters, limit))]
+        rows = self._execute(statement, (after, since_ms, *filters, limit))
+        return [codec.conflict_of(row) for row in open_conflicts(self._state.keys, rows)]
 
     @reading("reading conflicts")
     def conflict_range(self, since_ms: int = 0, *, table_uid: str | None = None) -> tuple[int, int]:
@@ -313,6 +342,14 @@ class BesideReader(SqliteReader):
             return super().get_together(places)
         finally:
             self._execute("COMMIT")
+
+
+def _opened(
+    sealer: Sealing, table_id: int, key: bytes, image: bytes | None, size: int, hlc: int, origin: str, *vector: Any
+) -> StoredItem:
+    if image is not None:
+        image = sealer.open(image, item_binding(ITEM, table_id, key, hlc, origin))
+    return _stored(image, size, hlc, origin, *vector)
 
 
 def _stored(image: bytes | None, size: int, hlc: int, origin: str, vector: bytes | None) -> StoredItem:

@@ -143,6 +143,19 @@ _GRANTS_BY_KEY: Final = (
 )
 """Conditional writes alone pay for the first: it finds what a concurrent one was granted before."""
 
+_DATA_KEYS: Final = (
+    """CREATE TABLE data_keys (
+        number INTEGER PRIMARY KEY,
+        table_id INTEGER NOT NULL,
+        master TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        wrapped BLOB NOT NULL,
+        state TEXT NOT NULL,
+        made_ms INTEGER NOT NULL
+    )""",
+)
+"""The keys that tables are encrypted with, each wrapped by a master key (``region.store.sealing``)."""
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     _FIRST,
     _SEPARATIONS,
@@ -150,6 +163,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     _ARCHIVE,
     _DIGESTS,
     _GRANTS_BY_KEY,
+    _DATA_KEYS,
 )
 """Statements by layout: the first makes layout 1 of an empty file, the next makes layout 2 of that, and so on."""
 

@@ -20,13 +20,16 @@ from typing import Any, Final
 import apsw
 
 from region.model.change import ITEM, UNCHANGED, PastChange
+from region.model.encryption import ITEM as ITEM_IMAGE
+from region.model.encryption import item_binding
 from region.model.table import Table
 from region.store import schema
 from region.store.failure import failure, reading
+from region.store.plan import Sealing
 
 _ENDS: Final = "SELECT coalesce(max(sequence), 0), coalesce(min(sequence) - 1, 0) FROM log"
 _CHANGES: Final = (
-    "SELECT sequence, coalesce(applied_ms, hlc >> 16), hlc, key, image, size FROM log "
+    "SELECT sequence, coalesce(applied_ms, hlc >> 16), hlc, key, image, size, origin FROM log "
     f"WHERE sequence > ? AND table_id = ? AND kind = {ITEM} AND effect <> {UNCHANGED} ORDER BY sequence LIMIT ?"
 )
 _PAGE_BYTES: Final = 1 << 20
@@ -36,14 +39,15 @@ StoredImage = tuple[bytes, bytes, int]
 
 def _items_statement(table: Table) -> str:
     name = schema.quoted(schema.items_name(table.id, table.name))
-    return f"SELECT key, image, size FROM {name} WHERE key > ? AND image IS NOT NULL ORDER BY key LIMIT ?"
+    return f"SELECT key, image, size, hlc, origin FROM {name} WHERE key > ? AND image IS NOT NULL ORDER BY key LIMIT ?"
 
 
 class FileSnapshot:
     """A table of a database file as of one commit."""
 
-    def __init__(self, connection: apsw.Connection, table: Table, where: str) -> None:
+    def __init__(self, connection: apsw.Connection, table: Table, where: str, sealer: Sealing | None) -> None:
         self.where = where
+        self._sealer = sealer
         self._connection = connection
         self._table_id = table.id
         self._items = _items_statement(table)
@@ -57,13 +61,14 @@ class FileSnapshot:
     @reading("reading a snapshot")
     def items(self, after: bytes, limit: int) -> Sequence[StoredImage]:
         """Return up to ``limit`` live items, fewer where they are large, with ``key > after``: key, image, size."""
-        return _bounded(self._connection.execute(self._items, (after, limit)), image=1)
+        rows = _bounded(self._connection.execute(self._items, (after, limit)), image=1)
+        return _items_of(rows, self._table_id, self._sealer)
 
     @reading("reading a snapshot")
     def changes(self, after: int, limit: int) -> Sequence[PastChange]:
         """Return up to ``limit`` effective changes of the table with ``sequence > after``, in order."""
         rows = _bounded(self._connection.execute(_CHANGES, (after, self._table_id, limit)), image=4)
-        return [PastChange(*row) for row in rows]
+        return _changes_of(rows, self._table_id, self._sealer)
 
     def close(self) -> None:
         """End the read transaction. May be called again."""
@@ -73,13 +78,21 @@ class FileSnapshot:
 class MemorySnapshot:
     """A table of a database in memory as of one commit: its items, or its changes after a sequence."""
 
-    def __init__(self, connection: apsw.Connection, table: Table, *, items: bool, changes_after: int | None) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        table: Table,
+        *,
+        items: bool,
+        changes_after: int | None,
+        sealer: Sealing | None,
+    ) -> None:
         execute = connection.execute
         self.head, self.tail = _ends(connection)
         all_items: list[Any] = execute(_items_statement(table), (b"", -1)).fetchall() if items else []
-        self._items: list[StoredImage] = all_items
+        self._items = _items_of(all_items, table.id, sealer)
         rows: list[Any] = [] if changes_after is None else execute(_CHANGES, (changes_after, table.id, -1)).fetchall()
-        self._changes = [PastChange(*row) for row in rows]
+        self._changes = _changes_of(rows, table.id, sealer)
         self._position = 0
 
     def items(self, after: bytes, limit: int) -> Sequence[StoredImage]:
@@ -95,6 +108,26 @@ class MemorySnapshot:
     def close(self) -> None:
         """Let go of what was copied."""
         self._items, self._changes = [], []
+
+
+def _items_of(rows: list[Any], table_id: int, sealer: Sealing | None) -> list[StoredImage]:
+    """Return key, image and size of rows."""
+    if sealer is None:
+        return [row[:3] for row in rows]
+    return [
+        (key, sealer.open(image, item_binding(ITEM_IMAGE, table_id, key, hlc, origin)), size)
+        for key, image, size, hlc, origin in rows
+    ]
+
+
+def _changes_of(rows: list[Any], table_id: int, sealer: Sealing | None) -> list[PastChange]:
+    changes = []
+    for sequence, seen_ms, hlc, key, image, size, origin in rows:
+        opened = image
+        if sealer is not None and image is not None:
+            opened = sealer.open(image, item_binding(ITEM_IMAGE, table_id, key, hlc, origin))
+        changes.append(PastChange(sequence, seen_ms, hlc, key, opened, size))
+    return changes
 
 
 def _ends(connection: apsw.Connection) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from typing import Final, Literal
 import apsw
 
 from region.errors import DefectError, require
+from region.keyring import Keyring, NoKeyring
 from region.model.change import Conflict, Cursor, Entry, LogRecord, StoredItem, Tally
 from region.model.lineage import Lineage
 from region.model.table import Index, Table, TableRecord
@@ -38,6 +39,7 @@ from region.store.archive import ArchiveRecords
 from region.store.failure import failure
 from region.store.lock import FileLock
 from region.store.reader import BesideReader, SqliteReader
+from region.store.sealing import SealedKeys
 from region.store.snapshot import FileSnapshot, MemorySnapshot
 from region.store.state import State
 from region.store.transaction import SqliteTransaction
@@ -47,24 +49,40 @@ CEILING: Final = "ceiling"
 
 
 def open_store(
-    path: Path | None, *, region: str, durability: Durability, rng: Rng, kind: type[SqliteStore] | None = None
+    path: Path | None,
+    *,
+    region: str,
+    durability: Durability,
+    rng: Rng,
+    kind: type[SqliteStore] | None = None,
+    keyring: Keyring | None = None,
 ) -> SqliteStore:
     """Open the database file of a region, and make it where it is missing; ``None`` is a private one in memory.
 
     ``durability`` is what a commit survives: ``full`` a loss of power, ``normal`` a crash of the process at any
     moment (after a loss of power the last commits may be missing, never half of one), ``memory`` promises no more
-    than a clean end. ``kind`` is a store that differs from this one on purpose.
+    than a clean end. ``kind`` is a store that differs from this one on purpose. With a ``keyring`` all tables are
+    encrypted; without one, those that were are closed.
 
     Raises:
         StoreError: the file is served already, belongs to another region, is newer than this program, is no
             database of ours, or is damaged; the message says what to do.
     """
     made = kind or SqliteStore
+
+    def keys(connection: apsw.Connection) -> SealedKeys:
+        if keyring is not None:
+            connection.execute("PRAGMA secure_delete = ON")
+            opening.clear_unused(connection)
+        return SealedKeys(connection.execute, keyring or NoKeyring(), rng, region)
+
     if path is None:
-        return made(opening.open_memory(region, rng), None, durability, None)
+        connection = opening.open_memory(region, rng)
+        return made(connection, None, durability, None, keys(connection))
     lock = FileLock(path)
     try:
-        return made(opening.open_file(path, region, durability, rng), path, durability, lock)
+        connection = opening.open_file(path, region, durability, rng)
+        return made(connection, path, durability, lock, keys(connection))
     except BaseException:
         lock.release()
         raise
@@ -74,7 +92,12 @@ class SqliteStore:
     """A replica's storage in SQLite; :func:`open_store` makes one."""
 
     def __init__(
-        self, connection: apsw.Connection, path: Path | None, durability: Durability, lock: FileLock | None
+        self,
+        connection: apsw.Connection,
+        path: Path | None,
+        durability: Durability,
+        lock: FileLock | None,
+        keys: SealedKeys | None = None,
     ) -> None:
         self.where = str(path) if path is not None else "memory"
         self._path = path
@@ -82,7 +105,7 @@ class SqliteStore:
         self._file_lock = lock
         self._connection = connection
         try:
-            self._state = State(connection.execute)
+            self._state = State(connection.execute, keys)
             connection.execute("BEGIN")
         except apsw.Error as error:
             connection.close()
@@ -110,6 +133,19 @@ class SqliteStore:
     def syncs_at_commit(self) -> bool:
         """Whether ``commit`` waits for the disk."""
         return self._path is not None and self._durability == "full"
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether tables of this file are encrypted."""
+        return self._state.keys.used
+
+    def refresh_keys(self) -> bool:
+        """Ask the keyring what has changed; return whether anything may have. What is closed is closed at once."""
+        keys = self._state.keys
+        if not keys.keyring.refresh():
+            return False
+        keys.check()
+        return True
 
     # Transactions.
 
@@ -256,10 +292,11 @@ class SqliteStore:
         self, table: Table, *, items: bool = False, changes_after: int | None = None
     ) -> FileSnapshot | MemorySnapshot:
         """Return a view of one table as of the last commit, for reading beside everything else."""
+        sealer = self._state.keys.sealer(table.id)
         if self._path is None:
             require(not self._open, "a snapshot of a database in memory is taken inside of a transaction")
-            return MemorySnapshot(self._connection, table, items=items, changes_after=changes_after)
-        return FileSnapshot(opening.connect_reader(self._path), table, self.where)
+            return MemorySnapshot(self._connection, table, items=items, changes_after=changes_after, sealer=sealer)
+        return FileSnapshot(opening.connect_reader(self._path), table, self.where, sealer)
 
     def get(self, table: Table, key: bytes) -> StoredItem | None:
         """Return the item or tombstone under a primary key."""

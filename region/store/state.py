@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from region.keyring import NoKeyring
 from region.model import lineage as lineages
 from region.model.lineage import Lineage
 from region.model.table import Table
+from region.randomness import SystemRng
 from region.store.identity import Identities
 from region.store.plan import TablePlan
+from region.store.sealing import SealedKeys
 
 _HEAD = "SELECT coalesce(max(sequence), 0) FROM log"
 _META = "SELECT value FROM meta WHERE name = '{}'"
@@ -32,6 +35,7 @@ class State:
         "gone",
         "head",
         "identities",
+        "keys",
         "lineage",
         "next_id",
         "noted",
@@ -39,7 +43,9 @@ class State:
         "quiet",
     )
 
-    def __init__(self, execute: Callable[[str], Any]) -> None:
+    def __init__(self, execute: Callable[..., Any], keys: SealedKeys | None = None) -> None:
+        self.keys = SealedKeys(execute, NoKeyring(), SystemRng(), "") if keys is None else keys
+        """The data keys of encrypted tables."""
         self.head: int = execute(_HEAD).get
         self.counters: dict[int, tuple[int, int]] = {
             number: (items, size) for number, items, size in execute("SELECT id, items, bytes FROM counters")
@@ -49,6 +55,7 @@ class State:
         self.next_id = int(execute("SELECT value FROM meta WHERE name = 'next_id'").get)
         """The next number for a table or an index."""
         self.plans: dict[int, TablePlan] = {}
+        self.keys.changed = self.plans.clear
         self.garbage = True
         """Whether there may be rows of dropped tables to delete."""
         self.gone: set[int] = set()
@@ -70,5 +77,5 @@ class State:
         """Return the table's plan, made again if this is another state of the table than last time."""
         plan = self.plans.get(table.id)
         if plan is None or plan.table is not table:
-            plan = self.plans[table.id] = TablePlan(table)
+            plan = self.plans[table.id] = TablePlan(table, self.keys.sealer(table.id))
         return plan

@@ -32,6 +32,8 @@ from region.model.change import (
 )
 from region.model.client_token import ClientToken
 from region.model.digest import row_hash
+from region.model.encryption import ITEM as SEALED_ITEM
+from region.model.encryption import item_binding
 from region.model.lineage import Lineage
 from region.model.settings import Registers
 from region.model.table import Index, Table, TableRecord
@@ -41,19 +43,18 @@ from region.store.archive import ArchiveWriter
 from region.store.building import Builder
 from region.store.catalogue import CatalogueWriter
 from region.store.client_tokens import ClientTokens
+from region.store.counters import Counters
 from region.store.digest import DigestWriter
 from region.store.failure import failure, reading, writing
 from region.store.index import IndexWriter
 from region.store.log import LogWriter
+from region.store.plan import TablePlan
 from region.store.reader import SqliteReader
 from region.store.removal import Remover
+from region.store.resealing import Resealing
+from region.store.sealed import seal_conflict, seal_rest
 from region.store.state import State
 
-_SAVE_COUNTER: Final = (
-    "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE "
-    "SET items = excluded.items, bytes = excluded.bytes"
-)
-_DROP_COUNTER: Final = "DELETE FROM counters WHERE id = ?"
 _SAVE_CURSOR: Final = (
     "INSERT INTO cursors VALUES (?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE "
     "SET epoch = excluded.epoch, sequence = excluded.sequence, watermark = excluded.watermark"
@@ -64,10 +65,13 @@ class SqliteTransaction(SqliteReader):
     """The open transaction of a store. One object serves one transaction after another; reads see its own writes."""
 
     archive: ArchiveWriter
+    sealing: Resealing
 
     def __init__(self, cursor: apsw.Cursor, state: State, where: str) -> None:
         super().__init__(cursor, state, where)
         self.archive = ArchiveWriter(cursor, where, self.touch, self.broken_by)
+        self.sealing = Resealing(self._execute, state, where, self.touch, self.broken_by)
+        """What is encrypted, and with which keys."""
         self.dirty = False
         """Whether there is anything to commit."""
         self._broken: BaseException | None = None
@@ -75,14 +79,13 @@ class SqliteTransaction(SqliteReader):
         self._digests = DigestWriter(self._execute, state.chunks)
         self._tokens = ClientTokens(self._execute)
         self._lineage: Lineage | None = None
-        self._counters: dict[int, tuple[int, int] | None] = {}
-        self._dropped: set[int] = set()
+        self._counters = Counters(self._execute, state)
         self._separated = False
         self._changes = self.connection.changes
-        self._indexes = IndexWriter(self._execute, self._changes, self._count)
-        self._catalogue = CatalogueWriter(self._execute, state, self._start_count, self._digests.forget)
+        self._indexes = IndexWriter(self._execute, self._changes, self._counters.add)
+        self._catalogue = CatalogueWriter(self._execute, state, self._counters.start, self._digests.forget)
         self._builder = Builder(self.connection, self._execute, state, self._indexes, self._digests)
-        self._remover = Remover(self._execute, self._changes, state, self._indexes, self._digests, self._count)
+        self._remover = Remover(self._execute, self._changes, state, self._indexes, self._digests, self._counters.add)
 
     # How the store ends a transaction.
 
@@ -105,21 +108,12 @@ class SqliteTransaction(SqliteReader):
     def flush(self) -> None:
         """Write what was kept in memory; the last step before COMMIT."""
         self._digests.flush()
-        for number, counter in self._counters.items():
-            if counter is None:
-                self._execute(_DROP_COUNTER, (number,))
-            else:
-                self._execute(_SAVE_COUNTER, (number, *counter))
+        self._counters.flush()
 
     def publish(self) -> None:
         """Make the store's memory that of the commit just done."""
         state = self._state
-        for number, counter in self._counters.items():
-            if counter is None:
-                state.counters.pop(number, None)
-                state.plans.pop(number, None)
-            else:
-                state.counters[number] = counter
+        self._counters.publish()
         self._log.publish()
         self._digests.publish()
         if self._lineage is not None:
@@ -128,9 +122,11 @@ class SqliteTransaction(SqliteReader):
 
     def discard(self) -> None:
         """Forget what was rolled back."""
-        self._state.gone -= self._dropped
+        self._counters.discard()
         if self._separated:
             self._state.identities.load()
+        if self._state.keys.used:
+            self._state.keys.load()
         self._log.discard()
         self._digests.discard()
         self._reset()
@@ -139,8 +135,6 @@ class SqliteTransaction(SqliteReader):
         self.dirty = False
         self._broken = None
         self._lineage = None
-        self._counters = {}
-        self._dropped = set()
         self._separated = False
 
     # Items and the log.
@@ -151,8 +145,7 @@ class SqliteTransaction(SqliteReader):
 
     def statistics(self, table: Table, index: Index | None) -> tuple[int, int]:
         """Return the number of live items and the sum of their sizes in bytes, this transaction's included."""
-        number = table.id if index is None else index.id
-        return self._counters.get(number, self._state.counters.get(number)) or (0, 0)
+        return self._counters.of(table.id if index is None else index.id)
 
     def put(self, change: Change) -> int:
         """Write one item change: item row, index entries, log record. Return its sequence."""
@@ -170,7 +163,8 @@ class SqliteTransaction(SqliteReader):
     @writing("loading an item")
     def load(self, change: Change) -> None:
         """Write one item change without a log record: item row and index entries."""
-        self._store(change, _hash(change))
+        plan = self._state.plan(change.table)
+        self._store(plan, change, _hash(change), _sealed(plan, change))
 
     @writing("amending a version")
     def amend_version(self, table: Table, key: bytes, version: Version) -> None:
@@ -187,8 +181,11 @@ class SqliteTransaction(SqliteReader):
 
     def _put(self, change: Change) -> int:
         hash_ = _hash(change)
-        old_image = self._store(change, hash_)
         table, image, incumbent = change.table, change.image, change.incumbent
+        plan = self._state.plan(table)
+        sealer = plan.sealer
+        sealed = image if sealer is None else _sealed(plan, change)
+        old_image = self._store(plan, change, hash_, sealed)
         if old_image is None or incumbent is None:
             effect, old_size = UNCHANGED if image is None else INSERTED, 0
         elif image is None:
@@ -196,6 +193,13 @@ class SqliteTransaction(SqliteReader):
         else:
             effect, old_size = UNCHANGED if image == old_image else MODIFIED, incumbent.size
         vector = change.version.vector
+        kept_image: bytes | None = old_image if table.keeps_old_images else None
+        condition: str | bytes | None = change.condition
+        if sealer is not None:
+            hash_ = row_hash(change.key, change.version, sealed)
+            kept_image, condition = seal_rest(
+                sealer, table.id, change.key, change.version, kept_image, change.condition
+            )
         return self._log.append(
             table.id,
             ITEM,
@@ -210,23 +214,25 @@ class SqliteTransaction(SqliteReader):
                 change.cause,
                 change.group,
                 change.request_id,
-                image,
-                old_image if table.keeps_old_images else None,
-                change.condition,
+                sealed,
+                kept_image,
+                condition,
                 change.applied_ms,
             ),
         )
 
-    def _store(self, change: Change, hash_: int) -> bytes | None:
-        """Write item row, digest and index entries; return the image that was there before."""
+    def _store(self, plan: TablePlan, change: Change, hash_: int, sealed: bytes | None) -> bytes | None:
+        """Write item row, digest and index entries; return the image that was there before.
+
+        ``sealed`` is the new image as the file holds it.
+        """
         table, key, image, incumbent = change.table, change.key, change.image, change.incumbent
         hlc, origin, vector = change.version
         size = change.size if image is not None else 0
         packed = codec.pack_vector(vector) if vector else None
-        plan = self._state.plan(table)
-        execute = self._execute
+        execute, count = self._execute, self._counters.add
         if image is not None or table.replicated:
-            execute(plan.insert if incumbent is None else plan.update, (key, size, hlc, origin, packed, image))
+            execute(plan.insert if incumbent is None else plan.update, (key, size, hlc, origin, packed, sealed))
         elif incumbent is not None:
             execute(plan.delete, (key,))
         old_image = None
@@ -235,9 +241,9 @@ class SqliteTransaction(SqliteReader):
                 raise DefectError(f"a change of an item of {table.name} names an incumbent that is not stored")
             old_image = incumbent.image
             if old_image is not None:
-                self._count(table.id, -1 if image is None else 0, size - incumbent.size)
+                count(table.id, -1 if image is None else 0, size - incumbent.size)
         if old_image is None and image is not None:
-            self._count(table.id, 1, size)
+            count(table.id, 1, size)
         if plan.digested and (plan.digest_upto is None or key <= plan.digest_upto):
             if incumbent is not None:
                 self._digests.remove(table.id, key, incumbent)
@@ -263,21 +269,6 @@ class SqliteTransaction(SqliteReader):
             row_hash(b"", version, image),
             (b"", 0, UNCHANGED, 0, CAUSE_REQUEST, None, None, image, None, None, None),
         )
-
-    def _count(self, number: int, items: int, size: int) -> None:
-        """Add to the statistics of a table or an index."""
-        counter = self._counters.get(number) or self._state.counters[number]
-        self._counters[number] = (counter[0] + items, counter[1] + size)
-
-    def _start_count(self, number: int, live: bool) -> None:
-        """Start or end the statistics of a table or an index that is created or dropped."""
-        if live:
-            self._counters[number] = (0, 0)
-            self._state.gone.discard(number)
-        else:
-            self._counters[number] = None
-            self._state.gone.add(number)
-            self._dropped.add(number)
 
     # What goes for good.
 
@@ -306,7 +297,10 @@ class SqliteTransaction(SqliteReader):
     @writing("creating a table")
     def insert_table(self, record: TableRecord) -> TableRecord:
         """Create a table with its indexes; return the record with the numbers that the store has given it."""
-        return self._catalogue.insert(record)
+        stored = self._catalogue.insert(record)
+        if not stored.dropped:
+            self.sealing.adopt(Table(stored), stored.local.created_ms)
+        return stored
 
     @writing("saving a table")
     def save_table(self, record: TableRecord) -> None:
@@ -366,7 +360,9 @@ class SqliteTransaction(SqliteReader):
     @writing("recording a conflict")
     def record_conflict(self, conflict: Conflict, *, kept: int, since_ms: int) -> int:
         """Keep the loser of a conflict durably, and let some of those beyond the bounds go; return its number."""
-        number: int = self._execute(feed.INSERT, codec.conflict_row(conflict)).get
+        row = codec.conflict_row(conflict)
+        sealer = self._state.keys.sealer(self._state.identities.number(conflict.table_uid) or 0)
+        number: int = self._execute(feed.INSERT, row if sealer is None else seal_conflict(sealer, conflict, row)).get
         self._execute(feed.TRIM, (number - kept, since_ms))
         return number
 
@@ -394,3 +390,11 @@ class SqliteTransaction(SqliteReader):
 
 def _hash(change: Change) -> int:
     return row_hash(change.key, change.version, change.image)
+
+
+def _sealed(plan: TablePlan, change: Change) -> bytes | None:
+    """Return the image of a change as the file holds it."""
+    if plan.sealer is None or change.image is None:
+        return change.image
+    hlc, origin, _ = change.version
+    return plan.sealer.seal(change.image, item_binding(SEALED_ITEM, change.table.id, change.key, hlc, origin))

@@ -12,12 +12,13 @@ from typing import Final
 
 import apsw
 
-from region.errors import DamagedLogError
+from region.errors import DamagedItemError, DamagedLogError
 from region.model import digest
 from region.model.table import Table
 from region.store.digest import DigestWriter
 from region.store.digest import read as read_digest
 from region.store.reader import SqliteReader
+from region.store.sealing import SealedKeys
 from region.store.state import State
 
 PAGE_ROWS: Final = 500
@@ -25,16 +26,37 @@ DAMAGED_MAX: Final = 10
 """How many damaged records are named one by one."""
 
 
-def damage(connection: apsw.Connection, where: str) -> Iterator[str]:
-    """Yield a sentence for everything in a file that is not what its rows say it should be."""
-    reader = SqliteReader(connection.cursor(), State(connection.execute), where)
+def damage(connection: apsw.Connection, where: str, keys: SealedKeys | None = None) -> Iterator[str]:
+    """Yield a sentence for everything in a file that is not what its rows say it should be.
+
+    Of encrypted tables that ``keys`` do not open, only the log's checksums are looked at.
+    """
+    state = State(connection.execute, keys)
+    reader = SqliteReader(connection.cursor(), state, where)
     for record in reader.tables():
         table = Table(record)
-        if not record.dropped and reader.digest(table) is not None:
+        if record.dropped or table.id in state.keys.closed:
+            continue
+        sealed = sum(1 for _ in _damaged_items(reader, table)) if state.keys.used else 0
+        if sealed:
+            yield f"{sealed} encrypted items of {record.name} are not what was written there"
+        elif reader.digest(table) is not None:
             leaves = sum(1 for _ in _wrong_leaves(connection, reader, table))
             if leaves:
                 yield f"{leaves} of {digest.LEAVES} leaves of the digest of {record.name} are not those of its rows"
     yield from _damaged_records(reader)
+
+
+def _damaged_items(reader: SqliteReader, table: Table) -> Iterator[bytes]:
+    """Yield the keys of items that do not authenticate."""
+    after, limit = b"", PAGE_ROWS
+    while keys := reader.scan_keys(table, after, limit):
+        for key in keys:
+            try:
+                reader.get(table, key)
+            except DamagedItemError:
+                yield key
+        after = keys[-1]
 
 
 def _wrong_leaves(connection: apsw.Connection, reader: SqliteReader, table: Table) -> Iterator[int]:

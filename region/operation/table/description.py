@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from region.model import settings
+from region.model.encryption import INACCESSIBLE, SINCE
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, Table
 from region.operation.capacity import overrides, throughput
 from region.operation.context import Context, arn
@@ -37,6 +38,8 @@ def status_of(context: Context, table: Table) -> str:
         return DELETING
     if local.status != ACTIVE and (local.status_until_ms == 0 or local.status_until_ms > context.now_ms()):
         return local.status
+    if local.inaccessible is not None:
+        return INACCESSIBLE
     if any(it["ReplicaStatus"] in (CREATING, UPDATING, DELETING) for it in others(context, table).values()):
         return UPDATING
     return ACTIVE
@@ -197,6 +200,9 @@ def _replica(context: Context, table: Table, region: str, member: Mapping[str, A
     if inaccessible_ms is not None and member["ReplicaStatus"] == ACTIVE:
         answer["ReplicaStatus"] = REGION_DISABLED
         answer["ReplicaInaccessibleDateTime"] = inaccessible_ms / 1000
+    if SINCE in member and answer["ReplicaStatus"] == ACTIVE:
+        answer["ReplicaStatus"] = INACCESSIBLE
+        answer["ReplicaInaccessibleDateTime"] = member[SINCE] / 1000
     if "ReplicaStatusDescription" in member:
         answer["ReplicaStatusDescription"] = member["ReplicaStatusDescription"]
     if "KMSMasterKeyId" in member:
@@ -249,6 +255,9 @@ def _add_rest(context: Context, answer: Description, table: Table, mine: Mapping
         answer["SSEDescription"] = encryption(
             context, member.get("KMSMasterKeyId") or table.local.extra.get("KMSMasterKeyId")
         )
+        if table.local.inaccessible is not None:
+            since_ms = table.local.inaccessible.since_ms
+            answer["SSEDescription"]["InaccessibleEncryptionDateTime"] = since_ms / 1000
     class_ = _table_class(table, table.members().get(context.settings.region), mine)
     if class_:
         answer["TableClassSummary"] = class_

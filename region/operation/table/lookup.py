@@ -19,6 +19,7 @@ def changeable(context: Context, name_or_arn: str) -> Table:
     Raises:
         ResourceNotFoundError: there is no such table.
         ResourceInUseError: it is being created, updated or deleted.
+        KeyUnavailableError: its master key cannot be used.
     """
     return _in_state(context, name_or_arn, (ACTIVE,))
 

@@ -25,7 +25,7 @@ from region.operation.capacity import overrides, throughput
 from region.operation.context import Context
 from region.operation.replica import disassociation, replica_update
 from region.operation.setting import auto_scaling
-from region.operation.table import index_update, options, records
+from region.operation.table import encryption, index_update, options, records
 from region.operation.table.description import describe, others
 from region.operation.table.lookup import changeable
 
@@ -80,6 +80,8 @@ def update_table(context: Context, request: Request) -> Response:
     if stream is not None:
         _check_stream(context, table, wanted_stream)
         values[settings.STREAM] = wanted_stream
+    if request.get("SSESpecification"):
+        encryption.require(context, request["SSESpecification"])
     local = _local_changes(table, request)
     values |= _other_changes(table, request, mode, hlc, now_ms)
     deleted = _deleted(context, table, values)

@@ -15,9 +15,18 @@ from typing import Any, Final
 
 import msgspec
 
-from region.errors import LimitExceededError, ResourceInUseError, ResourceNotFoundError, ValidationError
+from region.errors import (
+    DynamoError,
+    KeyUnavailableError,
+    LimitExceededError,
+    ResourceInUseError,
+    ResourceNotFoundError,
+    ValidationError,
+)
+from region.keyring import OWNED
 from region.model import limits, settings
 from region.model.change import Response
+from region.model.encryption import INACCESSIBLE, KEY
 from region.model.settings import Register
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, LocalState, Table
 from region.operation.archive import backups
@@ -40,6 +49,7 @@ def create_table(context: Context, request: Request) -> Response:
         ValidationError: a parameter is wrong or not supported.
         ResourceInUseError: there is a table of that name.
         LimitExceededError: the region holds 2,500 tables.
+        KeyUnavailableError: tables are encrypted here, and the master key cannot be used.
     """
     name = context.table_name(request["TableName"])
     values = shared_settings(request)
@@ -63,6 +73,8 @@ def insert(context: Context, name: str, values: dict[str, Any], local: LocalStat
         raise LimitExceededError(
             f"Subscriber limit exceeded: Number of tables exceeds per-account limit of {limits.TABLES_MAX}"
         )
+    named = local.extra.get(KEY) if settings.SSE in values else None
+    context.transaction.sealing.require_master(named or OWNED)
     hlc = context.clock.now()
     registers = {key: Register(hlc, context.settings.region, value) for key, value in _stamped(values, hlc).items()}
     table = records.insert(context, uuid(context.rng), name, registers, local)
@@ -97,7 +109,7 @@ def delete_table(context: Context, request: Request) -> Response:
     table = find(context, request["TableName"])
     status = status_of(context, table)
     if status != DELETING:
-        if status != ACTIVE:
+        if status not in (ACTIVE, INACCESSIBLE):
             raise in_use(table, status)
         if table.local.deletion_protection:
             raise ValidationError(
@@ -123,8 +135,10 @@ def find(context: Context, name_or_arn: str) -> Table:
     return table
 
 
-def in_use(table: Table, status: str) -> ResourceInUseError:
+def in_use(table: Table, status: str) -> DynamoError:
     """Return the error of a table that cannot be changed in its state."""
+    if table.local.inaccessible is not None:
+        return KeyUnavailableError(table.local.inaccessible.message)
     doing = {CREATING: "created", UPDATING: "updated", DELETING: "deleted"}[status]
     return ResourceInUseError(
         f"Attempt to change a resource which is still in use: Table is being {doing}: {table.name}"

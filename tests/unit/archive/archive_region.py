@@ -19,9 +19,10 @@ from region.archive.shelf import VaultShelf
 from region.archive.vault import MemoryVault, Vault
 from region.engine import Engine
 from region.events import ArchiveFailed, ArchiveFinished, Event
+from region.keyring import Keyring
 from region.operation.context import RegionSettings
 from region.randomness import SeededRng
-from region.store.sqlite import open_store
+from region.store.sqlite import Durability, open_store
 from tests.unit.operation.model_shapes import MODEL, misfits
 
 US, EU = "us-east-1", "eu-west-1"
@@ -65,7 +66,12 @@ class ArchiveRegion:
     """An engine and its archivist; jobs end when :meth:`call` of what began them has been followed by :meth:`idle`."""
 
     def __init__(
-        self, folder: Path | None, name: str = US, clock: ManualClock | None = None, buckets: Buckets | None = None
+        self,
+        folder: Path | None,
+        name: str = US,
+        clock: ManualClock | None = None,
+        buckets: Buckets | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         self.name = name
         self.time = clock or ManualClock(START_MS)
@@ -73,8 +79,9 @@ class ArchiveRegion:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         path = None if folder is None else folder / "region.sqlite"
-        store = open_store(path, region=name, durability="memory" if folder is None else "normal", rng=rng)
-        self.vault: Vault = MemoryVault() if folder is None else FolderVault(folder, tidy=True)
+        durability: Durability = "memory" if folder is None else "normal"
+        store = open_store(path, region=name, durability=durability, rng=rng, keyring=keyring)
+        self.vault: Vault = MemoryVault(keyring) if folder is None else FolderVault(folder, tidy=True, keyring=keyring)
         shelf = VaultShelf(self.vault)
         self.buckets = buckets or MemoryBuckets()
         hlc = HybridLogicalClock(name, self.time, ceiling=store.load_ceiling(), persist=store.save_ceiling)

@@ -92,8 +92,11 @@ async def refused(source: Source, sink: WebSocketTransport, url: str | None = No
     """Return why a sink gets no connection that carries anything, whether it or the source sees to that."""
     try:
         connection = await sink.connect(url or source.url)
-        # With TLS 1.3 a client believes that it is connected before the server has seen its certificate.
-        await connection.receive()
+        try:
+            # With TLS 1.3 a client believes that it is connected before the server has seen its certificate.
+            await connection.receive()
+        finally:
+            await connection.close()
     except ReplicationError as error:
         return str(error)
     finally:
