@@ -82,7 +82,8 @@ class Caches:
         assert self.data is not None
         (admin,) = ports.reserve(layout.HOST, [0])
         self._reservations.append(admin)
-        arguments = ["dax", "--port=0", f"--admin-port={admin.port}", *where, *flags]
+        where += [f"--admin-port={admin.port}", f"--lists={self.data / 'attribute-lists.jsonl'}"]
+        arguments = ["dax", "--port=0", *where, *flags]
         child = ServingChild(arguments, self.data, f"dax-{region}")
         child.launch()
         url = child.wait_ready(START_S)

@@ -167,6 +167,8 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True):
     query_bytes: PositiveBytes = 64 << 20
     invalidate: Switch = False
     """Whether what changes in the region, by whoever, is dropped at once. DAX has no such switch."""
+    lists: str = ""
+    """The file of the attribute lists that clients were told of; empty: in the user's cache."""
 
 
 class InsightsConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ ADMIN_URL = "http://127.0.0.1:8112"
 @click.option("--admin-port", help="The port of its statistics. [default: 8112]")
 @click.option("--item-ttl", type=options.Duration(), help="How long an item is held; 0ms: until evicted. [default: 5m]")
 @click.option("--query-ttl", type=options.Duration(), help="How long a result is held. [default: 5m]")
+@click.option("--lists", metavar="FILE", help="Where attribute lists are kept. [default: in the user's cache]")
 @click.option("--invalidate", is_flag=True, default=None, help="Drop what changes in the region, by whoever.")
 @options.serving
 @click.option(
@@ -63,6 +64,7 @@ def command(
 
     async def serve() -> None:
         # Loaded when it serves: `atoll dax --help` and `stats` do without an HTTP server.
+        from atoll.dax.list_file import ListFile, usual  # noqa: PLC0415
         from atoll.dax.serving import Behind, Cached  # noqa: PLC0415
         from clock import SystemClock  # noqa: PLC0415
 
@@ -73,7 +75,8 @@ def command(
             trust = Trust(authorities=authorities or "", certificate=certificate or "", key=key or "")
         trusted = trust.context() if endpoint.startswith("https:") else None
         behind = Behind(name, endpoint, found_admin, dict(loaded.api.access_keys), trusted)
-        cached = Cached(behind, loaded.cache, SystemClock(), serving(certificate or "", key or ""))
+        lists = ListFile(Path(loaded.cache.lists) if loaded.cache.lists else usual(os.environ))
+        cached = Cached(behind, loaded.cache, SystemClock(), lists, serving(certificate or "", key or ""))
         url = await cached.start()
         try:
             await until.told(url, f"The cache of {name} is ready at {url}. Its statistics are at {cached.admin}/stats.")

@@ -12,6 +12,7 @@ from atoll.dax import errors, frames, requests
 from atoll.dax.cache import Cache
 from atoll.dax.errors import UnansweredError
 from atoll.dax.frames import MalformedError
+from atoll.dax.list_file import ListFile
 from atoll.dax.reads import Reads
 from atoll.dax.requests import NAMES, Arguments, Frame
 from atoll.dax.responses import OK
@@ -26,10 +27,10 @@ ATTRIBUTES_MAX = 10_000
 
 
 class Accelerator:
-    """A cache in front of one region."""
+    """A cache in front of one region; ``lists`` is where it keeps attribute lists."""
 
-    def __init__(self, upstream: Upstream, items: Cache, queries: Cache) -> None:
-        self.parts = Shared(upstream, items, queries, AttributeLists())
+    def __init__(self, upstream: Upstream, items: Cache, queries: Cache, lists: ListFile | None = None) -> None:
+        self.parts = Shared(upstream, items, queries, AttributeLists(lists))
         self._reads = Reads(self.parts)
         self._writes = Writes(self.parts)
         self.requests = dict.fromkeys(NAMES.values(), 0)

@@ -20,6 +20,7 @@ from atoll.dax.cache import Cache
 from atoll.dax.connection import Connection
 from atoll.dax.figures import Figures, exposed, families, figures_of
 from atoll.dax.following import Follower
+from atoll.dax.list_file import ListFile
 from atoll.dax.upstream import Upstream
 from atoll.failure import StartError, UsageError
 from atoll.sections import CacheConfig
@@ -45,7 +46,12 @@ class Cached:
     """One region with a cache in front of it; ``shown`` is the certificate of a cache that speaks TLS."""
 
     def __init__(
-        self, behind: Behind, settings: CacheConfig, clock: PhysicalClock, shown: ssl.SSLContext | None = None
+        self,
+        behind: Behind,
+        settings: CacheConfig,
+        clock: PhysicalClock,
+        lists: ListFile,
+        shown: ssl.SSLContext | None = None,
     ) -> None:
         self._shown = shown
         self._behind = behind
@@ -57,6 +63,7 @@ class Cached:
             self._upstream,
             Cache(ttl_ms=settings.item_ttl_ms, bytes_max=settings.item_bytes, clock=clock),
             Cache(ttl_ms=settings.query_ttl_ms, bytes_max=settings.query_bytes, clock=clock),
+            lists,
         )
         self._follower: Follower | None = None
         if settings.invalidate:

@@ -6,8 +6,8 @@ number of its attribute list, then the values in the order of that list. :class:
 Invariants: a list's number is made from its names, so that it is the same in every process, and a client that was
 served before a restart is never answered with other names. Number 1 is the empty list, as clients know by heart.
 
-Hazard: a client that survives a restart of the cache may write with a list that only the former process was told. It
-is refused with words; a new client tells its lists anew.
+Hazard: a client may write with a list that only a former process was told of and that is in no file
+(:mod:`~atoll.dax.list_file`). It is refused with words; a new client tells its lists anew.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from atoll.dax import frames
 from atoll.dax.frames import MalformedError, Members
+from atoll.dax.list_file import ListFile
 from region.errors import ValidationError
 from region.model.limits import NESTING_MAX
 from region.model.values import AttributeValue, Item
@@ -114,11 +115,15 @@ def from_number(text: str) -> int | Decimal:
 
 
 class AttributeLists:
-    """Which names stand behind the numbers of attribute lists."""
+    """Which names stand behind the numbers of attribute lists; ``file`` keeps them for the next process."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: ListFile | None = None) -> None:
         self._names: dict[int, tuple[str, ...]] = {EMPTY: ()}
         self._numbers: dict[tuple[str, ...], int] = {(): EMPTY}
+        self._file: ListFile | None = None
+        for names in file.read()[:LISTS_MAX] if file is not None else ():
+            self.number(names)
+        self._file = file
 
     def number(self, names: tuple[str, ...]) -> int:
         """Return the number of a list of names.
@@ -137,6 +142,8 @@ class AttributeLists:
             made += 1
         self._names[made] = names
         self._numbers[names] = made
+        if self._file is not None:
+            self._file.add(names)
         return made
 
     def names(self, number: Any) -> tuple[str, ...]:

@@ -75,6 +75,12 @@ PROMISES = {
         "eu-west-1       a coconut, shipped",
         "ap-northeast-1  a coconut, shipped",
     ],
+    "stale_cache.py": [
+        "Virginia's cache: paid. Ireland's cache: paid.",
+        "Virginia's table, read consistently: cancelled",
+        "Virginia's cache: paid, for the rest of five minutes.",
+        "Ireland's cache, which follows the change log: cancelled",
+    ],
     "undo_a_bad_deploy.py": [
         "Before the deploy: coconut 3, mango 2, papaya 4",
         "After the deploy:  coconut 3, mango 0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -14,6 +15,7 @@ from atoll.dax import frames, requests
 from atoll.dax.expressions import Writer
 from atoll.dax.frames import MalformedError, Scanner
 from atoll.dax.item_keys import KeySchema
+from atoll.dax.list_file import ListFile
 from atoll.dax.requests import GREETING, Frame, Stream, UnknownMethodError
 from atoll.dax.values import AttributeLists, to_cbor, to_json
 from region.errors import ValidationError
@@ -151,6 +153,22 @@ def test_sets_keep_their_kind(value: dict[str, Any]) -> None:
 def test_decimals_are_those_of_the_client() -> None:
     assert frames.encode(Decimal("1.5")) == b"\xc4\x82\x20\x0f"
     assert to_json(Decimal("1E+2")) == {"N": "1E+2"}
+
+
+def test_attribute_lists_are_kept_in_a_file_for_the_next_process(tmp_path: Path) -> None:
+    file = ListFile(tmp_path / "folder" / "lists")
+    number = AttributeLists(file).number(("a", "é"))
+    with (tmp_path / "folder" / "lists").open("ab") as text:
+        text.write(b'\n["b"]\nnot a list\n{"a":1}\n["b"]\n["torn')
+    again = AttributeLists(file)
+    assert again.names(number) == ("a", "é")
+    assert len({number, again.number(("b",)), again.number(("c",))}) == 3
+    assert file.read() == [("a", "é"), ("b",), ("c",)]
+
+
+def test_a_file_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    assert AttributeLists(ListFile(tmp_path / "taken" / "lists")).number(("a",)) > 1
 
 
 def test_the_number_of_an_attribute_list_is_the_same_in_every_process() -> None:
