@@ -52,6 +52,8 @@ class PrincipalEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     boundary: str | None = None
     session: str | None = None
     tags: dict[str, str] = {}
+    context: dict[str, str] = {}
+    """Further condition keys, such as ``cognito-identity.amazonaws.com:sub``."""
     user_id: str | None = None
 
 
@@ -126,6 +128,7 @@ def principals(file: Path) -> list[tuple[Principal, list[Key]]]:
                 session=None if entry.session is None else library.policy(entry.session),
                 tags=entry.tags,
                 user_id=entry.user_id,
+                context=entry.context,
             )
         except ValueError as error:
             raise ConfigError(f"In {file}, {error}.", REMEDY) from error

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from bench import caching, catching_up, delay, links, mesh, proxy, region, report, trimming
+from bench import access, caching, catching_up, delay, links, mesh, proxy, region, report, trimming
 
 
 def main() -> None:
@@ -35,6 +35,7 @@ def main() -> None:
     budgets = report.budgets(rows, grown, memory, idle, start, replication, growth, cached)
     print(budgets)
     print(proxies)
+    print(access.report())
     busy = report.busyness(load_before, os.getloadavg()[0])
     print(busy)
     if not arguments.quick:

@@ -55,8 +55,11 @@ def principal(
     session: Policy | None = None,
     tags: Mapping[str, str] | None = None,
     user_id: str | None = None,
+    context: Mapping[str, str] | None = None,
 ) -> Principal:
     """Return the principal of an ARN. A role's ARN gives the principal of a session of it.
+
+    ``context`` holds further condition keys of its own, such as an identity provider's name for it.
 
     Raises:
         ValueError: it is no ARN of a principal.
@@ -79,6 +82,7 @@ def principal(
             raise ValueError(f"the ARN {arn} names a role's session, and lacks /SESSION")
         role_arn = f"arn:{partition}:iam::{account}:role/{role}"
     facts = {
+        **{key.lower(): (value,) for key, value in (context or {}).items()},
         "aws:principalarn": (role_arn or arn,),
         "aws:principalaccount": (account,),
         "aws:principaltype": (_TYPES[kind],),

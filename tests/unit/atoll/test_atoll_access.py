@@ -24,6 +24,7 @@ TOML = f"""
 arn = "{ALICE}"
 policies = ["own-items", "beside.json"]
 tags = {{ Team = "blue" }}
+context = {{ "cognito-identity.amazonaws.com:Sub" = "id-1", "aws:PrincipalAccount" = "forged" }}
 
 [[principals.keys]]
 id = "AKID"
@@ -68,6 +69,8 @@ def test_a_file_gives_keys_to_principals_and_policies_to_them(file: Path) -> Non
     assert alice is not None
     assert (alice.arn, [policy.name for policy in alice.policies]) == (ALICE, ["own-items", "beside.json"])
     assert alice.facts["aws:principaltag/team"] == ("blue",)
+    assert alice.facts["cognito-identity.amazonaws.com:sub"] == ("id-1",)
+    assert alice.facts["aws:principalaccount"] == (ACCOUNT,)
     temporary = access.credentials["ASIA"]
     assert (temporary.token, temporary.expires_ms) == ("tokenised", 1_798_761_600_000)
     root = access.credentials["ROOT"].principal
