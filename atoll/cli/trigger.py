@@ -173,11 +173,13 @@ def _tell(found: list[Effect], silent: dict[str, str], limit: int, nothing: str,
     elif not found:
         click.echo(nothing)
     else:
+        from rich.markup import escape  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
+
         table = options.columns("seen", "table", "key", "function", "written in", "handed over in", "came through")
         for effect in shown:
             where = ", ".join(f"{region} ({name})" for region, name in effect.regions.items())
             table.add_row(
-                *(moments.show(effect.seen_ms), effect.table, shown_key(effect.item_key), effect.function),
+                *(moments.show(effect.seen_ms), effect.table, escape(shown_key(effect.item_key)), effect.function),
                 *(effect.origin, where, " > ".join(effect.chain) or "-"),
             )
         options.console().print(table)
@@ -202,7 +204,10 @@ def _show(reports: list[TriggerReport]) -> None:
         return
     numbers = ("behind", "age", "records", "failures", "given up")
     table = options.columns(
-        "region", "trigger", "table", "function", "state", "last result", *numbers, right=numbers, wrapped=("function",)
+        *("region", "trigger", "table", "function", "state", "last result"),
+        *numbers,
+        right=numbers,
+        wrapped=("function", "last result"),
     )
     for report in reports:
         table.add_row(*_row(report))
@@ -210,9 +215,12 @@ def _show(reports: list[TriggerReport]) -> None:
 
 
 def _row(report: TriggerReport) -> tuple[Any, ...]:
+    from rich.markup import escape  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
+
     settings = report.settings
     age = f"{report.iterator_age_ms / 1000:.1f} s" if report.iterator_age_ms else "-"
     return (
-        *(report.region, settings.name, settings.table, settings.function, report.state, report.last_result),
+        *(report.region, settings.name, settings.table, escape(settings.function), report.state),
+        escape(f"{report.last_result} ({report.last_error})" if report.last_error else report.last_result),
         *(f"{report.behind:,}", age, f"{report.records:,}", f"{report.failures:,}", f"{report.given_up:,}"),
     )

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.01
 SAVE_RETRY_S: Final = 1.0
 IDLE_SEQUENCES: Final = 1000
-"""How far an idle shard's position may be behind what was searched for it before it is saved."""
+IDLE_S: Final = 60.0
+"""How far, or for how long, an idle shard's position may be behind what was searched for it before it is saved."""
 
 PAGE_RECORDS: Final = 500
 
@@ -98,7 +99,7 @@ class ShardConsumer:
         self._news = [asyncio.Event() for _ in range(lines)]
         self._looked_s = -LOOK_S
         self._saved_to = self._read_to
-        self._tasks: list[asyncio.Task[None]] = []
+        self._saved_s = around.monotonic()
         self.stopping = False
 
     def wake(self) -> None:
@@ -174,6 +175,15 @@ class ShardConsumer:
             self.stopping = True
             return
         self.place = present
+        if self._read_to < self._end():
+            self._read_page()
+        self._advance()
+        if self._at_end() and not self._lines[0].ended:
+            for line in self._lines:
+                line.ended = True
+            self.wake()
+
+    def _read_page(self) -> None:
         page = self._reading.read(self.place, self._read_to, PAGE_RECORDS, fresh=self._fresh)
         self._looked_s = self._around.monotonic()
         if page.trimmed:
@@ -193,11 +203,6 @@ class ShardConsumer:
             # There may be more behind what one call looks at.
             if page.changes or self._read_to < self._end():
                 self.wake()
-        self._advance()
-        if self._at_end():
-            for line in self._lines:
-                line.ended = True
-            self.wake()
 
     def _end(self) -> int:
         upto = self.place.shard.upto
@@ -214,7 +219,8 @@ class ShardConsumer:
 
     async def _idle(self) -> None:
         """Save how far was searched in vain, once in a while, so that a restart need not search there again."""
-        if self._read_to - self._saved_to >= IDLE_SEQUENCES:
+        vain = self._read_to - self._saved_to
+        if vain >= IDLE_SEQUENCES or (vain and self._around.monotonic() - self._saved_s >= IDLE_S):
             await self._save()
 
     async def _save(self) -> None:
@@ -231,6 +237,7 @@ class ShardConsumer:
                 await asyncio.sleep(SAVE_RETRY_S)
             else:
                 self._saved_to = self._read_to
+                self._saved_s = self._around.monotonic()
                 return
 
     async def _wait(self, number: int, seconds: float | None) -> None:

@@ -268,6 +268,8 @@ class Triggers:
             for trigger in self._triggers.values():
                 trigger.wake()
         elif type(event) is TableChanged:
+            for trigger in self._triggers.values():
+                trigger.look()
             self._announce()
 
     async def _keep(self, records: list[TriggerRecord], positions: Mapping[str, str] = MappingProxyType({})) -> None:

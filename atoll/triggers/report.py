@@ -31,6 +31,8 @@ class TriggerReport(msgspec.Struct, kw_only=True):
     """Lambda's word: ``Creating``, ``Enabled``, ``Disabling``, ``Disabled``, ``Updating`` or ``Deleting``."""
     last_result: str
     """Lambda's ``LastProcessingResult``."""
+    last_error: str
+    """What the function said when it last failed, or why it could not be called; empty once it has succeeded."""
     modified_ms: int
     iterator_age_ms: int
     """How long ago this region saw the oldest record that the function has not dealt with; 0 for none."""

@@ -28,6 +28,7 @@ class Tally:
         self._function = function
         self._region = region
         self.last_result = NOTHING_YET
+        self.last_error = ""
         self.batches = 0
         self.records = 0
         self.failures = 0
@@ -40,10 +41,11 @@ class Tally:
         if isinstance(happened, TriggerHandedOver):
             self.batches += 1
             self.records += happened.records
-            self.last_result = OK
+            self.last_result, self.last_error = OK, ""
         elif isinstance(happened, TriggerFailed):
             self.failures += 1
             self.last_result = CALL_FAILED if happened.records else f"PROBLEM: {happened.reason}"
+            self.last_error = happened.reason
         elif isinstance(happened, TriggerGaveUp):
             self.given_up += happened.records
         elif isinstance(happened, TriggerDuplicated):

@@ -122,16 +122,20 @@ class Trigger:
         self.change_state(ENABLED)
 
     def wake(self) -> None:
-        """Look for records and shards: something was committed."""
-        self._news.set()
+        """Look for records: something was committed."""
         for consumer in self._consumers.values():
             consumer.wake()
+
+    def look(self) -> None:
+        """Look for shards: a table was changed."""
+        self._news.set()
 
     async def rest(self) -> None:
         """Finish the calls that are under way, and begin no others."""
         self._stopping = True
         for consumer in self._consumers.values():
             consumer.stopping = True
+        self.look()
         self.wake()
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -317,6 +321,7 @@ class Trigger:
             configured=self.record.configured,
             state=self.state,
             last_result=self._missing() or self.tally.last_result,
+            last_error=self.tally.last_error,
             modified_ms=self.record.modified_ms,
             iterator_age_ms=age_ms,
             behind=behind,

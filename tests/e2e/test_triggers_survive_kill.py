@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
 from settled import Run
 
 from atoll import Cluster
@@ -59,6 +60,39 @@ def test_kill_9_loses_no_record_repeats_only_batches_in_flight_and_keeps_each_it
         cluster.wait_triggered()
         for region in cluster.regions:
             assert_at_least_once_in_order(notes(tmp_path, region), counts, kills if region == WEST else 0)
+
+
+def hang(event: dict[str, Any], context: Any) -> None:
+    """A function that says who it is, and never ends."""
+    with open(f"{os.environ[NOTES]}/pid", "w") as file:
+        file.write(str(os.getpid()))
+        file.flush()
+        time.sleep(3600)
+
+
+@pytest.mark.parametrize("end", ["kill", "stop_region"])
+def test_a_functions_process_ends_with_its_region(tmp_path: Path, monkeypatch: Any, end: str) -> None:
+    monkeypatch.setenv(NOTES, str(tmp_path))
+    with Cluster((EAST,), announce=False) as cluster:
+        stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        cluster.create_global_table("orders")
+        cluster.call(EAST, "UpdateTable", {"TableName": "orders", "StreamSpecification": stream})
+        cluster.trigger("orders", hang)
+        cluster.call(EAST, "PutItem", {"TableName": "orders", "Item": {"id": {"S": "a"}}})
+        said = tmp_path / "pid"
+        wait(lambda: said.exists() and said.read_text() != "", time.monotonic() + 30, "the function runs")
+        getattr(cluster, end)(EAST)
+        wait(lambda: not alive(int(said.read_text())), time.monotonic() + 30, "its process ends")
+        assert cluster.data is not None
+        assert "Traceback" not in (cluster.data / EAST / "region.log").read_text()
+
+
+def alive(pid: int) -> bool:
+    """Whether there is a process of that number that has not ended."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def assert_at_least_once_in_order(calls: list[list[list[Any]]], counts: dict[str, int], kills: int) -> None:

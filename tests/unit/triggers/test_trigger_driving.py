@@ -126,7 +126,23 @@ async def test_a_function_that_fails_gets_the_same_batch_until_it_does_not() -> 
         assert region.functions["f"].numbers() == [[0, 1, 2]] * 4
         assert [(each.called, each.reason) for each in region.told(TriggerFailed)] == [(True, "not now")] * 3
         report = region.triggers.find("t").report()
-        assert (report.failures, report.records, report.last_result) == (3, 3, "OK")
+        assert (report.failures, report.records, report.last_result, report.last_error) == (3, 3, "OK", "")
+
+
+async def test_a_trigger_that_is_stuck_says_why_and_grows_older() -> None:
+    async with region_of() as region:
+
+        def refuse(records: list[dict[str, Any]]) -> None:
+            raise OSError("nobody is there")
+
+        region.functions["f"] = Noting(refuse)
+        await region.triggers.add(settings())
+        await region.put("a", 1)
+        await region.until(lambda: len(region.functions["f"].calls) > 3)
+        await region.until(lambda: region.triggers.find("t").report().iterator_age_ms > 0)
+        report = region.triggers.find("t").report()
+        assert (report.last_result, report.last_error) == ("PROBLEM: Function call failed", "nobody is there")
+        assert report.behind > 0
 
 
 async def test_what_is_given_up_is_kept_by_the_destination_with_its_event(tmp_path: Path) -> None:
