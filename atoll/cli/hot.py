@@ -156,7 +156,6 @@ class _View:
         span = "this minute" if self._minutes == 1 else f"the last {self._minutes} minutes"
         title = f"{what}: {_number(merged.total)} {unit} in {span}"
         table = options.columns(unit, "share", *counting, "key", right=(unit, "share", *counting))
-        table.title, table.title_justify, table.title_style = title, "left", ""
         for hot in merged.keys:
             share = f"{hot.least / merged.total:.1%}" if merged.total else ""
             bound = "" if hot.most == hot.least else "≥ "
@@ -166,7 +165,9 @@ class _View:
                 *(_number(hot.by_region[region]) if region in hot.by_region else "-" for region in counting),
                 shown_key(hot.key),
             )
-        return table if merged.keys else f"{title}."
+        from rich.console import Group  # noqa: PLC0415  Only a person needs it, and it costs 50 ms.
+
+        return Group(title, table) if merged.keys else f"{title}."
 
 
 def _number(value: float) -> str:

@@ -39,6 +39,12 @@ PROMISES = {
         "Page 2 from the end: ['message 0']",
         "The consumer has counted: ada 5, bob 2, cy 1",
     ],
+    "hot_partition.py": [
+        "by_day: 120 units in the last 5 minutes\n",
+        "120  100.0%        120  day=2026-11-27\n",
+        "by_day_and_shard: 120 units in the last 5 minutes\n",
+        "Reading the day finds 40 events, with 4 queries.",
+    ],
     "iot_archive/ingest.py": [
         "year=2026/month=11/day=27/hour=08: 60 readings",
         "year=2026/month=11/day=27/hour=09: 60 readings",
