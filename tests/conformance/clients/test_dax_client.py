@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 import pytest
 from amazondax import AmazonDaxClient
 from botocore.exceptions import ClientError
@@ -246,6 +247,27 @@ def test_the_resource_layer_works_like_that_of_boto3(fleet: Fleet, region: Any) 
         condition = boto3.dynamodb.conditions.Key("p").eq(1) & boto3.dynamodb.conditions.Key("s").between(10, 12)
         found = table.query(KeyConditionExpression=condition)["Items"]
         assert [each["s"] for each in found] == [10, 11, 12]
+
+
+def test_a_client_is_made_in_every_way_its_readme_shows(
+    fleet: Fleet, region: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = make(region)
+    region.put_item(TableName=table, Item=item())
+    url = fleet.cluster.dax(EAST)
+    for name, value in fleet.environment(AWS_DEFAULT_REGION=EAST).items():
+        monkeypatch.setenv(name, value)
+    for made in (
+        AmazonDaxClient(botocore.session.get_session(), endpoints=[url]),
+        AmazonDaxClient(boto3.session.Session(), endpoint_url=url),
+        AmazonDaxClient(endpoint_url=url.removeprefix("dax://")),
+        AmazonDaxClient(endpoint_url=url, ip_discovery="ipv4", is_route_manager_enabled=False),
+    ):
+        with made as client:
+            assert got(client, table) == item()
+    for session in (None, botocore.session.get_session()):
+        with AmazonDaxClient.resource(session, endpoint_url=url) as resource:
+            assert resource.Table(table).get_item(Key={"p": "a"})["Item"] == {"p": "a", "v": 1}
 
 
 # Errors
