@@ -135,9 +135,9 @@ class Reads:
     async def get_batch(self, arguments: Arguments) -> bytes:
         """BatchGetItem: every item by itself from the cache, the others in one request."""
         asked = shared.mapped(arguments[0])
-        if sum(len(each[2]) for each in asked.values() if len(each) == 3) > BATCH_KEYS_MAX:
-            raise ValidationError("Too many items requested for the BatchGetItem call")
         tables = [_Batch(self._parts, table, await self._parts.schema(table), each) for table, each in asked.items()]
+        if sum(len(each) for each in tables) > BATCH_KEYS_MAX:
+            raise ValidationError("Too many items requested for the BatchGetItem call")
         body = {each.table: wanted for each in tables if (wanted := each.wanted()) is not None}
         request = {"RequestItems": body, **requests.parameters(_options(arguments[1]), Writer())}
         answer: dict[str, Any] = {}
@@ -255,6 +255,9 @@ class _Batch:
                 self._found[key] = entry.value
             else:
                 self._missing[key] = None
+
+    def __len__(self) -> int:
+        return len(self._found) + len(self._missing)
 
     def wanted(self) -> dict[str, Any] | None:
         """Return what is to be fetched, ``None`` for nothing; it is under lease from here on."""

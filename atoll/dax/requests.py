@@ -96,6 +96,11 @@ _SWITCHES: Final = {CONSISTENT: "ConsistentRead", FORWARD: "ScanIndexForward"}
 _TEXTS: Final = {INDEX: "IndexName", TOKEN: "ClientRequestToken"}
 
 
+def arguments_of(method: int) -> int:
+    """Return how many arguments a method has."""
+    return _ARGUMENTS[method]
+
+
 class UnknownMethodError(Exception):
     """A client asked for a method that DAX has for itself, for tables, or not at all."""
 

@@ -49,11 +49,6 @@ class Writes:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    async def settled(self) -> None:
-        """Wait until everything that was being fetched in the background is there."""
-        while self._background:
-            await asyncio.wait(self._background)
-
     async def put(self, arguments: Arguments) -> bytes:
         """PutItem."""
         table = name(arguments[0])
@@ -150,8 +145,10 @@ class Writes:
         for operation, table_raw, key_raw, content, failure, condition, update in zip(*rows, strict=True):
             table = requests.text(table_raw)
             schema = await self._parts.schema(table)
-            if operation not in _ACTIONS or not isinstance(key_raw, bytes):
-                raise MalformedError("an item of a transaction that is none")
+            if not isinstance(operation, int) or operation not in _ACTIONS:
+                raise MalformedError("an item of a transaction that is no action")
+            if not isinstance(key_raw, bytes) or not isinstance(content, bytes | None):
+                raise MalformedError("an item of a transaction without a key, or with another content than an item")
             key = schema.canonical(key_raw)
             action: dict[str, Any] = {"TableName": table}
             if operation == _PUT:

@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atoll.dax import frames, requests
 from atoll.dax.accelerator import Accelerator
@@ -64,7 +66,7 @@ class Region(Upstream):
         if operation == "Scan":
             found = list(self.items.values())
             return {"Items": found, "Count": len(found), "ScannedCount": len(found)}
-        raise AssertionError(operation)
+        raise RegionError("ValidationException", "not here", 400, None, {})
 
 
 class Stage:
@@ -164,6 +166,35 @@ async def test_a_refused_write_leaves_what_is_held() -> None:
     stage.write("2")
     assert frames.sequence(await stage.put("refused"))[2][1] == "ValidationException"
     assert await stage.get() == "1"
+
+
+TREES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-2, 26), st.text(max_size=3), st.binary(max_size=4), st.floats()),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.integers(0, 20) | st.just("orders"), inner, max_size=3)
+        | inner.map(frames.encode)
+    ),
+    max_leaves=8,
+)
+METHODS = sorted({*requests.NAMES, requests.DEFINE_KEY_SCHEMA, requests.DEFINE_LIST, requests.DEFINE_LIST_ID})
+
+
+@given(st.sampled_from(METHODS), st.lists(TREES, min_size=10, max_size=10), st.booleans())
+def test_arguments_that_nobody_meant_are_answered_and_nothing_breaks(
+    method: int, arguments: list[Any], named: bool
+) -> None:
+    async def ask() -> None:
+        stage = Stage()
+        stage.write("1")
+        taken = requests.arguments_of(method)
+        encoded = [frames.encode(each) for each in arguments[:taken]]
+        answer = await stage.ask(method, *([TABLE, *encoded[1:]] if named else encoded))
+        frames.sequence(answer)
+        assert await stage.get() == "1"
+        await stage.accelerator.stop()
+
+    asyncio.run(ask())
 
 
 class Wire:
