@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from atoll.report import Alarm, KinesisReport
+from region.model.table import Table
 from replication import LinkState, LinkStatus
 from replication.fencing import ClockWatch
 
@@ -18,11 +19,16 @@ STREAM_BEHIND_S: Final = 60.0
 
 
 def alarms(
-    region: str, links: Iterable[LinkStatus], watch: ClockWatch, streams: Iterable[KinesisReport] = ()
+    region: str,
+    links: Iterable[LinkStatus],
+    watch: ClockWatch,
+    streams: Iterable[KinesisReport] = (),
+    tables: Iterable[Table] = (),
 ) -> list[Alarm]:
     """Return the alarms of a region."""
     found = [alarm for link in links if (alarm := _link(link)) is not None]
     found += [alarm for stream in streams if (alarm := _stream(stream)) is not None]
+    found += [_closed(region, table) for table in tables if table.local.inaccessible is not None]
     if watch.off_ms:
         way = "ahead of" if watch.off_ms > 0 else "behind"
         found.append(
@@ -35,6 +41,15 @@ def alarms(
             )
         )
     return found
+
+
+def _closed(region: str, table: Table) -> Alarm:
+    return Alarm(
+        kind="key gone",
+        subject=f"{table.name} in {region}",
+        message=f"The master key of {table.name} cannot be used in {region}: the table answers nothing there.",
+        remedy="Enable the key (`atoll keys enable`), or bring the keyring back.",
+    )
 
 
 def _stream(stream: KinesisReport) -> Alarm | None:

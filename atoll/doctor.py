@@ -122,6 +122,10 @@ def cluster(clients: Mapping[str, AdminClient]) -> Iterator[Finding]:
             yield Finding(region, False, f"runs Atoll {status.version}, this is {__version__}", "Restart the cluster.")
         yield from _links(region, status)
         yield from _certificate(region, client)
+        for table in status.tables:
+            if table.status == "INACCESSIBLE_ENCRYPTION_CREDENTIALS":
+                found = "its master key cannot be used"
+                yield Finding(f"{table.name} in {region}", False, found, "Enable its key, or bring the keyring back.")
 
 
 def _certificate(region: str, client: AdminClient) -> Iterator[Finding]:
@@ -196,7 +200,7 @@ def _file(file: Path, keyring: Path | None) -> Iterator[Finding]:
     found = f"{meta.get('region')}, layout {meta.get('schema_version')}, {records:,} records in the log"
     yield Finding(str(file), whole, found if whole else "; ".join(problems[:3]), _RESTORE)
     for problem in damaged:
-        yield Finding(f"rows of {file}", False, problem, _REPAIR)
+        yield Finding(f"rows of {file}", False, problem, _RESTORE if "encrypted" in problem else _REPAIR)
     gaps = 0 if head is None else head - tail + 1 - records
     if gaps:
         yield Finding(f"log of {file}", False, f"{gaps} records are missing", _RESTORE)

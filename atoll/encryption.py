@@ -27,7 +27,13 @@ def keyring(config: Config, rng: Rng) -> FileKeyring | None:
         return None
     now_ms, environment = SystemClock().now_ms, os.environ
     return FileKeyring(
-        place, region=config.region, account=config.account, rng=rng, now_ms=now_ms, environment=environment
+        place,
+        region=config.region,
+        account=config.account,
+        rng=rng,
+        now_ms=now_ms,
+        environment=environment,
+        adopts=config.encryption.adopt,
     )
 
 

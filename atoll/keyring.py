@@ -144,7 +144,9 @@ class FileKeyring:
         rng: Rng,
         now_ms: Callable[[], int],
         environment: Mapping[str, str],
+        adopts: bool = True,
     ) -> None:
+        self.adopts = adopts
         self._arn = f"arn:aws:kms:{region}:{account}:key/"
         self._rng = rng
         self._now_ms = now_ms

@@ -181,7 +181,7 @@ class ExposedWrites(msgspec.Struct, kw_only=True):
     after: int | None
 
 
-AlarmKind = Literal["parked", "needs resynchronisation", "clock off", "stream behind"]
+AlarmKind = Literal["parked", "needs resynchronisation", "clock off", "stream behind", "key gone"]
 ALARMS: Final[tuple[AlarmKind, ...]] = get_args(AlarmKind)
 
 

@@ -132,7 +132,9 @@ def safety_samples(
         if lacking.oldest_ms is not None:
             yield "atoll_rpo_oldest_seconds", (held,), max(0, now_ms - lacking.oldest_ms) / 1000
     watch = replication.clock_watch
-    raised = Counter(alarm.kind for alarm in alarms(engine.settings.region, replication.links(), watch, streams))
+    tables = engine.catalogue.by_name.values()
+    found = alarms(engine.settings.region, replication.links(), watch, streams, tables)
+    raised = Counter(alarm.kind for alarm in found)
     for kind in ALARMS:
         yield "atoll_alarms", (kind,), raised[kind]
     if watch.off_ms is not None:

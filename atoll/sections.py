@@ -75,6 +75,8 @@ class EncryptionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where the master keys are: a file, ``env:NAME`` or ``command:…``; empty: tables are not encrypted."""
     check_ms: PositiveMilliseconds = 1000
     """How often the keyring is asked whether it has changed."""
+    adopt: Switch = True
+    """Whether tables from before encryption are taken over; otherwise what they hold in the clear is damage."""
 
 
 class ReplicationConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,10 @@ OWNED: Final = "alias/aws/dynamodb"
 class Keyring(Protocol):
     """Master keys."""
 
+    @property
+    def adopts(self) -> bool:
+        """Whether tables from before encryption are taken over, with the values in the clear that they have."""
+
     def refresh(self) -> bool:
         """Learn of what has changed outside; return whether anything may have."""
 
@@ -56,6 +60,8 @@ class Keyring(Protocol):
 
 class NoKeyring:
     """No master keys: where encryption is off. What was encrypted before cannot be read."""
+
+    adopts = False
 
     def refresh(self) -> bool:
         """Nothing changes."""

@@ -66,7 +66,7 @@ class Overview:
 def status(parts: Parts) -> Status:
     """Return everything that a person asks first."""
     config, engine, replication = parts.config, parts.engine, parts.replication
-    store = engine.store
+    store, tables = engine.store, engine.catalogue.by_name
     links = replication.links()
     clock = clock_report(parts)
     safe_hlc = replication.safe_time()
@@ -77,7 +77,7 @@ def status(parts: Parts) -> Status:
         pid=os.getpid(),
         addresses=parts.addresses,
         peers=parts.peers(),
-        tables=[table_report(parts, table) for _, table in sorted(engine.catalogue.by_name.items())],
+        tables=[table_report(parts, table) for _, table in sorted(tables.items())],
         links=[link_report(link) for link in links],
         clock=clock,
         store=StoreReport(
@@ -87,7 +87,7 @@ def status(parts: Parts) -> Status:
         safe_ms=safe_hlc >> 16 if safe_hlc else None,
         staleness_ms=max(0, clock.wall_ms - (safe_hlc >> 16)) if safe_hlc else None,
         rpo=rpo_report(parts),
-        alarms=alarms(config.region, links, replication.clock_watch, parts.streams()),
+        alarms=alarms(config.region, links, replication.clock_watch, parts.streams(), tables.values()),
         conflicts=sum(link.conflicts for link in links),
     )
 

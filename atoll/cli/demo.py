@@ -55,11 +55,12 @@ class Line(Protocol):
 @click.option(
     "--latency-scale", type=click.FloatRange(0, 100), default=1.0, show_default=True, help="Times as slow as that."
 )
-def command(data: Path | None, port: int | None, latency: str | None, latency_scale: float) -> None:
+@click.option("--tls", is_flag=True, help="TLS for clients and between regions, by certificates made for it.")
+def command(data: Path | None, port: int | None, latency: str | None, latency_scale: float, tls: bool) -> None:
     """Start three regions with a global table and gentle traffic; Ctrl-C stops everything."""
     for number in (signal.SIGINT, signal.SIGTERM):  # A shell that starts it in the background has SIGINT ignored.
         signal.signal(number, signal.default_int_handler)
-    cluster = _start(port, data=data, latency=latency, latency_scale=latency_scale)
+    cluster = _start(port, data=data, latency=latency, latency_scale=latency_scale, tls=tls)
     page = ServingChild(["dashboard", f"--cluster={cluster.data}", f"--port={_page_port()}"], Path(str(cluster.data)))
     try:
         page.launch()
@@ -120,6 +121,8 @@ def _introduce(cluster: Cluster, page: str, data: Path | None) -> None:
     fate = f"kept in {cluster.data}" if data else f"temporary, in {cluster.data}; `atoll demo --data DIR` keeps it"
     click.echo(f"\nData: {fate}.\n\nTry, in another terminal:\n")
     keys = "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x"
+    if cluster.authority is not None:
+        click.echo(f"  export AWS_CA_BUNDLE={cluster.authority}   # whom to trust, here and in your programs")
     if (activate := _activate()) is not None:
         click.echo(f"  source {activate}")
     click.echo(

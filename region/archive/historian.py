@@ -27,7 +27,7 @@ from region.archive.desk import Desk
 from region.archive.history import FOLDER, PAGE, change_line, name_of
 from region.archive.packing import Packed
 from region.archive.writing import snapshot_pages, write
-from region.errors import ArchiveError
+from region.errors import ArchiveError, KeyUnavailableError
 from region.events import ArchiveFailed, Event, TableChanged
 from region.model import job, recovery
 from region.model.job import ArchiveFile
@@ -130,7 +130,7 @@ class Historian:
             if table is not None:
                 try:
                     await self.keep(table)
-                except ArchiveError as error:
+                except (ArchiveError, KeyUnavailableError) as error:
                     self._replica.events.emit(ArchiveFailed("history", table.name, str(error)))
 
     def _found(self, table: Table) -> None:
@@ -145,7 +145,7 @@ class Historian:
             async with self._desk.lock(table.uid):
                 base = await self._write_base(table, snapshot, reached_ms)
                 await self._desk.transact(lambda context: continuous_backups.founded(context, base))
-        except ArchiveError as error:
+        except (ArchiveError, KeyUnavailableError) as error:
             self._replica.events.emit(ArchiveFailed("history", table.name, str(error)))
         finally:
             snapshot.close()

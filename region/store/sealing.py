@@ -226,7 +226,9 @@ class SealedKeys:
         number = max(self._known, default=0) + 1
         secret = bytes.fromhex(self._rng.token(KEY_BYTES))
         wrapped = self.keyring.wrap(master, secret, _context(number, table.id))
-        made = DataKey(number, table.id, master, generation, wrapped, PLAIN if plain else CURRENT)
+        made = DataKey(
+            number, table.id, master, generation, wrapped, PLAIN if plain and self.keyring.adopts else CURRENT
+        )
         self._execute(_AGE, (table.id,))
         self._execute(_SAVE, (*made, now_ms))
         for other in self.of(table.id):

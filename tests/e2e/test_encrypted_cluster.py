@@ -93,6 +93,8 @@ def test_a_region_whose_key_is_gone_says_so_everywhere_while_all_else_goes_on_an
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert described(encrypted, EAST)["TableStatus"] == "ACTIVE"
     eventually(lambda: replica_status(encrypted, EAST, WEST) == INACCESSIBLE, "the other region was not told")
+    assert [alarm.kind for alarm in encrypted.admin(WEST).status().alarms] == ["key gone"]
+    assert "its master key cannot be used" in run("doctor", "--cluster", str(encrypted.data)).stdout
     put(encrypted, EAST, "orders", "meanwhile")
     put(encrypted, EAST, "other", "meanwhile")
     put(encrypted, WEST, "other", "back")

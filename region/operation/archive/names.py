@@ -5,7 +5,7 @@ Source: AWS API reference (``…:table/Music/backup/01489602797149-73d8d5bc``); 
 
 from __future__ import annotations
 
-from region.errors import BackupNotFoundError, TableInUseError, TableNotFoundError
+from region.errors import BackupNotFoundError, KeyUnavailableError, TableInUseError, TableNotFoundError
 from region.model.table import CREATING, DELETING, Table
 from region.operation.context import Context, arn
 from region.operation.table.description import status_of
@@ -45,12 +45,15 @@ def source_table(context: Context, name_or_arn: str) -> Table:
     Raises:
         TableNotFoundError: there is none.
         TableInUseError: it is being created or deleted.
+        KeyUnavailableError: its master key cannot be used.
     """
     table = known_table(context, name_or_arn)
     status = status_of(context, table)
     if status in (CREATING, DELETING):
         doing = "created" if status == CREATING else "deleted"
         raise TableInUseError(f"Table is being {doing}: {table.name}")
+    if table.local.inaccessible is not None:
+        raise KeyUnavailableError(table.local.inaccessible.message)
     return table
 
 

@@ -53,12 +53,12 @@ class EncryptedRegion:
         keyring.write(self.ring, KeyFile(keys=keys))
         self.open()
 
-    def open(self, *, encrypted: bool = True) -> ArchiveRegion:
+    def open(self, *, encrypted: bool = True, adopts: bool = True) -> ArchiveRegion:
         """Begin a life, after the last one was closed."""
-        self.region = ArchiveRegion(self.folder, keyring=self.keyring() if encrypted else None)
+        self.region = ArchiveRegion(self.folder, keyring=self.keyring(adopts=adopts) if encrypted else None)
         return self.region
 
-    def keyring(self) -> FileKeyring:
+    def keyring(self, *, adopts: bool = True) -> FileKeyring:
         """Return the region's keyring."""
         return FileKeyring(
             str(self.ring),
@@ -67,6 +67,7 @@ class EncryptedRegion:
             rng=SeededRng(2),
             now_ms=lambda: self.now_ms,
             environment={},
+            adopts=adopts,
         )
 
     def change(self, name: str, **fields: Any) -> None:

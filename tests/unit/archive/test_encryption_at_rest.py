@@ -362,3 +362,15 @@ async def test_an_encrypted_backup_is_restored_by_who_has_its_key_and_by_nobody_
     await encrypted.region.call("RestoreTableFromBackup", **{**request, "TargetTableName": "Never"}, **override)
     await encrypted.region.idle()
     assert any("cannot be read: KMS key disabled" in reason for reason in encrypted.region.failures())
+
+
+async def test_values_in_the_clear_under_no_data_key_are_damage_where_none_are_to_be_taken_over(
+    encrypted: EncryptedRegion,
+) -> None:
+    await encrypted.put("one")
+    plain = """UPDATE ITEMS SET image = CAST('{"id":{"S":"one"},"kind":{"S":"k"},"secret":{"S":"forged"}}' AS BLOB)"""
+    await attacked(encrypted, "DELETE FROM data_keys", plain, open_again=False)
+    encrypted.open(adopts=False)
+    await encrypted.follow()
+    with pytest.raises((DamagedItemError, InternalServerError)):
+        await encrypted.get("one")
