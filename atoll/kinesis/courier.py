@@ -5,7 +5,8 @@ reads the change log behind its cursor, sends what it finds (:mod:`atoll.kinesis
 
 Invariants: the cursor is saved in the region's file after what it counts has arrived, so a crash at any moment makes
 changes come twice and none go missing. Changes of one item arrive in order. What is refused or not answered is sent
-again, after pauses that grow up to :data:`PAUSE_MAX_S`, for as long as the log holds it.
+again, after pauses that grow up to :data:`PAUSE_MAX_S`, for as long as the log holds it. A log that cannot be read, or
+a table whose key is gone, is waited for.
 
 Hazards: each stream has a cursor of its own in the file's settings; the log keeps what it has not passed, up to
 ``retention.log_bytes``. What the log has let go is lost, and told (:class:`~atoll.kinesis.events.KinesisLost`).
@@ -24,7 +25,7 @@ from atoll.kinesis.consignment import Consignment
 from atoll.kinesis.events import KinesisDelivering, KinesisFailing, KinesisLost, KinesisRefused
 from atoll.kinesis.record import RecordForm
 from region.engine import Engine
-from region.errors import OperatingError
+from region.errors import KeyUnavailableError, OperatingError
 from region.model.destination import ENABLING, MILLISECOND, Destination
 from region.model.keys import HASH_BYTES
 from region.model.stream import RECORD_BYTES_MAX
@@ -154,7 +155,7 @@ class Courier:
             records, reached = store.read_changes(
                 self.route.table_uid, self.cursor, upto, hashes=_ALL, limit=READ_MAX, bytes_max=RECORD_BYTES_MAX
             )
-        except OperatingError as error:
+        except (OperatingError, KeyUnavailableError) as error:
             self._fail(str(error))
             await asyncio.sleep(PAUSE_MAX_S)
             return
@@ -166,6 +167,8 @@ class Courier:
         if records or reached - self.saved >= EXAMINED_MAX:
             await self._write(self._save_cursor)
             self.saved = reached
+        if self.statistics.problem is not None:
+            self._work_again()
         await asyncio.sleep(0)
 
     async def _deliver(self, consignment: Consignment) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from atoll.kinesis import courier
 from atoll.kinesis.client import Credentials, KinesisClient, KinesisError, Refusal
 from atoll.kinesis.delivery import Delivery
 from atoll.kinesis.events import KinesisDelivering, KinesisFailing, KinesisLost
 from atoll.kinesis.record import Outgoing
 from clock import HybridLogicalClock, ManualClock
 from region.engine import Engine
+from region.errors import KeyUnavailableError
 from region.events import Event
 from region.model.retention import RetentionSettings
 from region.operation.context import RegionSettings
@@ -147,6 +150,19 @@ async def test_a_failure_is_told_once_and_shown_until_it_is_over(region: Region)
     assert failing == KinesisFailing("things", STREAM, "nobody answers")
     (report,) = region.delivery.reports()
     assert (report.problem, report.delivered) == ("nobody answers", 0)
+
+
+async def test_a_table_whose_key_is_gone_is_waited_for(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "PAUSE_MAX_S", 0)
+    region.endpoint.answers.set()
+    region.delivery.start()
+    await region("EnableKinesisStreamingDestination", StreamArn=STREAM)
+    with monkeypatch.context() as gone:
+        gone.setattr(type(region.store), "read_changes", Mock(side_effect=KeyUnavailableError("the key is gone")))
+        await region.put(1)
+        assert await region.until(KinesisFailing) == KinesisFailing("things", STREAM, "the key is gone")
+    await eventually(lambda: bool(region.endpoint.taken))
+    await region.until(KinesisDelivering)
 
 
 async def test_a_table_without_a_destination_that_is_delivered_keeps_no_old_images(region: Region) -> None:
