@@ -27,6 +27,8 @@ from atoll.report import ChangedKeys
 WAIT_MS: Final = 20_000
 PAGE: Final = 1000
 BACKOFF_S: Final = 0.5
+PACE_S: Final = 0.02
+"""How long changes are gathered: a region that is written to all the time is not asked for each write."""
 _DECODER: Final = msgspec.json.Decoder(ChangedKeys)
 
 
@@ -64,16 +66,17 @@ class Follower:
 
     async def _follow(self) -> None:
         while True:
-            await self._step()
-            if not self.connected:
-                try:
-                    async with asyncio.timeout(BACKOFF_S):
-                        await self._pause.wait()
-                except TimeoutError:
-                    continue
+            more = await self._step()
+            if more:
+                continue
+            try:
+                async with asyncio.timeout(PACE_S if self.connected else BACKOFF_S):
+                    await self._pause.wait()
+            except TimeoutError:
+                continue
 
-    async def _step(self) -> None:
-        """Ask once, and drop what has changed."""
+    async def _step(self) -> bool:
+        """Ask once, and drop what has changed; return whether there may be more already."""
         assert self._session is not None
         asked = {} if self._after is None else {"after": self._after, "limit": PAGE, "wait_ms": WAIT_MS}
         try:
@@ -83,12 +86,14 @@ class Follower:
             page = None
         self.connected = page is not None
         if page is None:
-            return
+            return False
         if self._after is None or page.reset or page.epoch != self._epoch:
             self._parts.forget()
         else:
             await self._drop(page)
+        more = self._after is not None and page.next - self._after >= PAGE
         self._after, self._epoch = page.next, page.epoch
+        return more
 
     async def _drop(self, page: ChangedKeys) -> None:
         for table, keys in page.keys.items():
