@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dashboard import weather
+
 Report = Mapping[str, Any]
 
 SAMPLE_MS: Final = 1000
@@ -183,6 +185,7 @@ class Fleet:
             rate=self._rates[name].per_second if name in self._rates else None,
             skew_ms=next((end["skew_ms"] for end in ends if end["at"] == end["sink"]), None),
             paused_for_s=_rounded(_greatest(ends, "paused_for_s")),
+            **weather.on_link(name, [standing["fault"] for standing in self.faults.values()]),
         )
 
     def _region(self, region: str, links: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

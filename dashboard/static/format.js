@@ -16,6 +16,15 @@ export const count = (n) => (n === undefined ? NOTHING : Math.round(n).toLocaleS
 export const rate = (n) => (n === undefined ? NOTHING : n < 10 ? n.toFixed(1) : count(n));
 export const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 export const skew = (ms) => (ms === undefined ? NOTHING : `${ms > 0 ? "+" : ""}${Math.round(ms)} ms`);
+// What strikes a link, in figures: the share of connections lost, what is added to each frame's way, how narrow it is.
+export function struck(link) {
+  const parts = [];
+  if (link.loss !== undefined) parts.push(`${Math.round(link.loss * 100)} % lost`);
+  if (link.delay_ms !== undefined) parts.push(`+${duration(link.delay_ms)}`);
+  if (link.kb_s !== undefined) parts.push(`${link.kb_s} kB/s`);
+  return parts.join(", ");
+}
+
 export const arrow = (link) => link.replace("->", " → ");
 
 // The tone of a state: how it is coloured, always beside the word itself.

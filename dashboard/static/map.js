@@ -1,7 +1,7 @@
 // The regions in a ring, and the directed links between them, drawn by hand: a line's pattern and a word say the state.
 
 import { byId, h, pressable, s, show } from "./dom.js";
-import { arrow, count, duration, rate, tone, word } from "./format.js";
+import { arrow, count, duration, rate, struck, tone, word } from "./format.js";
 
 const WIDTH = 640;
 const HEIGHT = 420;
@@ -37,7 +37,8 @@ function drawnLink(name, link, place, few, choose) {
   const line = curve(place[source], place[sink]);
   const kind = tone(link.state);
   const label = kind === "good" ? (few ? duration(link.lag_ms) : "") : word(link.state);
-  const said = `${arrow(name)}: ${word(link.state)}, lag ${duration(link.lag_ms)}, ${count(link.behind)} behind`;
+  const figures = struck(link);
+  const said = `${arrow(name)}: ${word(link.state)}, lag ${duration(link.lag_ms)}, ${count(link.behind)} behind${figures ? `, ${figures}` : ""}`;
   return s("g", {
     class: `link ${kind}`, role: "button", tabindex: 0, "aria-label": said, "data-name": name, ...pressable(() => choose("link", name)),
   },
@@ -46,6 +47,7 @@ function drawnLink(name, link, place, few, choose) {
     s("path", { class: "line", d: line.path }),
     s("path", { class: "head", d: "M0,0 L-11,-5 L-11,5 Z", transform: `translate(${line.end.x},${line.end.y}) rotate(${line.angle})` }),
     label ? s("text", { x: line.at.x, y: line.at.y, "text-anchor": "middle" }, label) : null,
+    figures ? s("text", { class: "struck", x: line.at.x, y: line.at.y + 14, "text-anchor": "middle" }, figures) : null,
   );
 }
 
@@ -72,7 +74,7 @@ export function map(state, choose) {
   const few = names.length <= 4;
   const links = Object.entries(state.links);
   const key = [
-    links.map(([name, link]) => [name, link.state, few ? link.lag_ms : 0]),
+    links.map(([name, link]) => [name, link.state, few ? link.lag_ms : 0, struck(link)]),
     names.map((name) => [name, state.regions[name].state, state.regions[name].writes_s]),
   ];
   show(byId("map-stage"), key, () => names.length === 0 ? h("p", {}, "No region yet.") : s(

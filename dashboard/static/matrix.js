@@ -1,7 +1,7 @@
 // Lag, source by sink: the greater of recent latency and the age of the oldest change that is not durable at the sink.
 
 import { byId, h, s, show } from "./dom.js";
-import { arrow, count, duration, skew, tone, word } from "./format.js";
+import { arrow, count, duration, skew, struck, tone, word } from "./format.js";
 import { samples } from "./state.js";
 
 const SPARK = { width: 90, height: 18, points: 60 };
@@ -20,7 +20,7 @@ function cell(name, link, choose) {
     h("button", { type: "button", class: `chip ${tone(link.state)}`, "data-name": name, "aria-label": `${arrow(name)}: ${word(link.state)}`, onclick: () => choose("link", name) }, word(link.state)),
     " ", h("span", { class: "lag" }, duration(link.lag_ms)),
     spark(name),
-    h("small", {}, `${count(link.behind)} behind, skew ${skew(link.skew_ms)}`),
+    h("small", {}, `${count(link.behind)} behind, skew ${skew(link.skew_ms)}${struck(link) ? `, ${struck(link)}` : ""}`),
   );
 }
 

@@ -45,6 +45,13 @@ def address(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     child.stop()
 
 
+@pytest.fixture(autouse=True)
+def left_as_found(cluster: Cluster) -> Iterator[None]:
+    """Heal the cluster after each test, whatever became of the test: others come after it."""
+    yield
+    cluster.heal()
+
+
 class Watched:
     """A page whose complaints and requests are noted."""
 

@@ -54,6 +54,17 @@ def test_the_form_applies_a_fault_with_its_numbers_and_it_can_be_healed_alone(pa
     assert cluster.faults() == []
 
 
+def test_a_lossy_link_shows_its_loss_on_the_map_as_a_figure(page: Page, cluster: Cluster) -> None:
+    name = f"{WEST}->{EAST}"
+    page.locator(f'#map-stage [data-name="{name}"]').click()
+    page.get_by_role("button", name="Lose connections: one in three attempts").click()
+    expect(page.locator(f'#map-stage [data-name="{name}"] .struck')).to_have_text("33 % lost")
+    expect(page.locator(f'#matrix td:has([data-name="{name}"]) small')).to_contain_text("33 % lost")
+    expect(page.locator("#map-stage .struck")).to_have_count(1)
+    cluster.heal()
+    expect(page.locator("#map-stage .struck")).to_have_count(0)
+
+
 def test_a_region_killed_on_the_page_is_gone_and_comes_back_with_the_heal(page: Page, cluster: Cluster) -> None:
     page.locator(f'#map-stage .node[data-name="{WEST}"]').click()
     page.get_by_role("button", name="Kill it").click()

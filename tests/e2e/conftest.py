@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from settled import Run
+from settled import Run, mend
 
 from atoll import Cluster
 from atoll.child import environment
@@ -22,6 +22,14 @@ def cluster() -> Iterator[Cluster]:
     """Three regions for every test that leaves them running."""
     with Cluster(announce=False) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def left_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Mend the cluster after each test that used it, whatever became of the test: others come after it."""
+    yield
+    if "cluster" in request.fixturenames:
+        mend(request.getfixturevalue("cluster"))
 
 
 @pytest.fixture

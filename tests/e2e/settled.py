@@ -30,3 +30,12 @@ def assert_converged(cluster: Cluster, table: str) -> dict[str, list[Record]]:
     held = dumps(cluster, table)
     assert differences(held) == []
     return held
+
+
+def mend(cluster: Cluster) -> None:
+    """Start what is down and end every pause, so that the next test finds the cluster well."""
+    for region in cluster.regions:
+        if not cluster.running(region):
+            cluster.restart(region)
+    for region in cluster.regions:
+        cluster.resume(region)

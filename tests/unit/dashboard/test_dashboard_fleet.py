@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dashboard.fleet import Fleet
 
 A, B = "us-east-1", "eu-west-1"
+HALF, SLOW = {"kind": "loss", "share": 0.5}, {"kind": "delay", "ms": 50}
 
 
 def link(source: str, sink: str, at: str, **changes: Any) -> dict[str, Any]:
@@ -130,3 +133,28 @@ def test_a_samples_lag_has_no_entry_where_nothing_is_known() -> None:
     (sample,) = made.samples()
     assert sample["lag"] == {}
     assert sample["states"][f"{A}->{B}"] == "live"
+
+
+@pytest.mark.parametrize(
+    ("faults", "figures"),
+    [
+        ([], {}),
+        ([{"kind": "loss", "link": f"{A}->{B}", "share": 0.33}], {"loss": 0.33}),
+        ([{"kind": "loss", "link": f"{B}->{A}", "share": 0.33}], {}),
+        (
+            [{"kind": "loss", "link": "*->*", "share": 0.5}, {"kind": "loss", "link": f"*->{B}", "share": 0.5}],
+            {"loss": 0.75},
+        ),
+        (
+            [{"kind": "delay", "link": f"{A}->*", "ms": 100}, {"kind": "delay", "link": "*->*", "ms": 20}],
+            {"delay_ms": 120},
+        ),
+        ([{"kind": "bandwidth", "link": f"{A}->{B}", "kb_s": 64}], {"kb_s": 64}),
+        ([{"kind": "crash", "region": A}, {"kind": "cut", "link": f"{A}->{B}"}], {}),
+    ],
+)
+def test_a_link_shows_what_strikes_it_in_figures(faults: list[dict[str, Any]], figures: dict[str, Any]) -> None:
+    made = fleet()
+    made.faults = {str(number): {"fault": fault} for number, fault in enumerate(faults)}
+    shown = made.view(1000)["links"][f"{A}->{B}"]
+    assert {name: shown[name] for name in ("loss", "delay_ms", "kb_s") if name in shown} == figures
