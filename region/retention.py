@@ -21,6 +21,7 @@ from region.expiry import Write
 from region.model.table import Table
 from region.operation import retention
 from region.operation.context import Catalogue, Context
+from region.store.port import Reader
 
 RETRY_MS: Final = 1000
 PAUSE_MS: Final = 5
@@ -31,10 +32,12 @@ class Retention:
     """The retention of one region. All methods belong to the event loop's thread."""
 
     def __init__(self, write: Write, catalogue: Callable[[], Catalogue], sweep_ms: int) -> None:
-        self.stable_hlc: Callable[[Table], int] = lambda table: 0
+        self.stable_hlc: Callable[[Reader, Table], int] = lambda reader, table: 0
         """Up to where everything that any region wrote to a table has been applied in every region."""
-        self.needs: dict[str, Callable[[], int | None]] = {}
-        """By name: after which sequence somebody needs the log, ``None`` for nothing."""
+        self.needs: dict[str, Callable[[Reader], int | None]] = {}
+        """By name: after which sequence somebody needs the log, ``None`` for nothing.
+
+        Both are asked within a step's transaction, and read what they need of the store through it."""
         self._write = write
         self._catalogue = catalogue
         self._sweep_ms = sweep_ms
@@ -57,9 +60,9 @@ class Retention:
         """Do one step of what is due; return whether there is more."""
         retention.mark(context)
         for table in context.catalogue.by_name.values():
-            if table.replicated and retention.purge(context, table, self.stable_hlc(table)):
+            if table.replicated and retention.purge(context, table, self.stable_hlc(context.reader, table)):
                 return True
-        needed = [sequence for need in self.needs.values() if (sequence := need()) is not None]
+        needed = [sequence for need in self.needs.values() if (sequence := need(context.reader)) is not None]
         return retention.trim(context, min(needed, default=None))
 
     def _look(self) -> None:

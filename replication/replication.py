@@ -19,6 +19,7 @@ from region.events import Committed, Event, TableChanged
 from region.model.table import Table
 from region.operation.context import Context
 from region.randomness import Rng
+from region.store.port import Reader
 from replication import obligations, resynchronisation
 from replication.backlog import Backlog
 from replication.bootstrap import Bootstrapper
@@ -287,29 +288,27 @@ class Replication:
             estimates = [outlet.estimate for outlet in self._outlets.values()]
             self.clock_watch.look([it for it in estimates if it is not None], len(self._outlets))
 
-    def _stable_hlc(self, table: Table) -> int:
+    def _stable_hlc(self, reader: Reader, table: Table) -> int:
         """Return the hlc up to which everything was applied wherever the table is, or was, held: the global safe time.
 
         While this region has something to fetch or to compare, nothing is known to be stable.
         """
-        if obligations.load(self._engine.store, table.uid) is not None or self._around.plans.pending:
+        if obligations.load(reader, table.uid) is not None or self._around.plans.pending:
             return 0
         peers = self._outlets.keys() & set(obligations.regions(table.registers)) - self._detachments.absent
         return min([self.safe_time(), *(self._outlets[peer].peer_safe_hlc for peer in peers)])
 
-    def _needed(self) -> int | None:
+    def _needed(self, reader: Reader) -> int | None:
         """Return after which sequence this region's log is needed by peers, or by itself."""
-        catalogue, store = self._engine.catalogue, self._engine.store
+        catalogue = self._engine.catalogue
         needed = [
             min([outlet.acknowledged or 0, *outlet.owed.values()])
             for peer, outlet in self._outlets.items()
             if peer not in self._detachments.absent and resynchronisation.shared(catalogue, peer)
         ]
-        for uid in catalogue.by_uid:
-            plan = obligations.load(store, uid)
-            if plan is not None and self.settings.region in plan.owed:
-                needed.append(0)
-        return min(needed, default=None)
+        plans = [plan for uid in catalogue.by_uid if (plan := obligations.load(reader, uid)) is not None]
+        own = any(self.settings.region in plan.owed for plan in plans)
+        return 0 if own else min(needed, default=None)
 
     # What links tell of, and ask: see replication.link.Bootstrapping.
 

@@ -19,6 +19,7 @@ from atoll.report import KinesisReport
 from region.engine import Engine
 from region.events import Committed, Event, TableChanged
 from region.model import destination
+from region.store.port import Reader
 
 NEED: Final = "kinesis"
 
@@ -76,7 +77,7 @@ class Delivery:
             problem=done.problem,
         )
 
-    def _needed(self) -> int | None:
+    def _needed(self, _: Reader) -> int | None:
         return min((courier.saved for courier in self._couriers.values()), default=None)
 
     def _hear_tables(self, event: Event) -> None:

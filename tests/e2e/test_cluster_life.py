@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from atoll import Cluster, rendezvous
+from atoll.config import load
 from atoll.failure import StartError, UnknownRegionError, UnreachableError
 
 REGION = "us-east-1"
@@ -151,3 +152,13 @@ def test_memory_keeps_nothing_and_has_no_file() -> None:
         assert cluster.wait_converged("orders").items == 1
         assert cluster.data is not None
         assert not list(cluster.data.rglob("*.sqlite*"))
+
+
+def test_regions_in_memory_outlive_the_sweep_of_tombstones() -> None:
+    template = load(flags={"retention.sweep_ms": 10})
+    with Cluster((REGION, "eu-west-1"), announce=False, durability="memory", template=template) as cluster:
+        cluster.create_global_table("brief")
+        for number in range(10):
+            cluster.call(REGION, "PutItem", {"TableName": "brief", "Item": {"id": {"S": str(number)}}})
+            cluster.wait_converged("brief")
+        assert all(status is not None for status in cluster.status().values())

@@ -423,7 +423,7 @@ async def sweep(fleet: Fleet, name: str, *, wait: bool) -> None:
     now_ms = region.source.now_ms()
     if table is not None and wait:
         stable_hlc = region.engine.retention.stable_hlc
-        await eventually(lambda: stable_hlc(table) >> 16 >= now_ms, f"{name} knows what is stable")
+        await eventually(lambda: stable_hlc(region.engine.store, table) >> 16 >= now_ms, f"{name} knows what is stable")
     while await region.engine.transact(region.engine.retention.step):
         pass
 

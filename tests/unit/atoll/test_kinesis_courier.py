@@ -72,7 +72,7 @@ class Region:
         await self("PutItem", Item={"id": {"S": str(number)}, "fill": {"S": "x" * 100}})
 
     def needed(self) -> int | None:
-        return self.engine.retention.needs["kinesis"]()
+        return self.engine.retention.needs["kinesis"](self.engine.store)
 
     async def trim(self) -> None:
         while await self.engine.transact(self.engine.retention.step):

@@ -104,7 +104,7 @@ async def test_records_go_once_they_are_older_than_the_retention() -> None:
 async def test_what_somebody_needs_stays_until_the_log_is_too_large() -> None:
     it = await world()
     needed: list[int | None] = [0]
-    it.engine.retention.needs["peer"] = lambda: needed[0]
+    it.engine.retention.needs["peer"] = lambda _: needed[0]
     await it.put(*(f"k{n}" for n in range(100)))
     head = it.store.log_head()
     await it.sweep()
@@ -119,7 +119,7 @@ async def test_what_somebody_needs_stays_until_the_log_is_too_large() -> None:
     await it.sweep()
     assert it.store.log_tail() == head
     small = await world(log_bytes=4000)
-    small.engine.retention.needs["peer"] = lambda: 0
+    small.engine.retention.needs["peer"] = lambda _: 0
     await small.put(*(f"k{n}" for n in range(100)))
     await small.sweep()
     assert small.store.log_tail() == 0, "what is young stays whatever its size"
@@ -176,7 +176,7 @@ async def test_a_streams_iterator_behind_the_tail_is_told_so() -> None:
 async def test_tombstones_go_when_everybody_has_them_and_they_are_old_enough() -> None:
     it = await world(replicated=True)
     stable_ms = [0]
-    it.engine.retention.stable_hlc = lambda table: (BEGIN_MS + stable_ms[0]) << 16
+    it.engine.retention.stable_hlc = lambda _, table: (BEGIN_MS + stable_ms[0]) << 16
     await it.put("a", "b", "c", "d")
     it.clock.advance(1000)
     await it.delete("a", "b")
@@ -203,7 +203,7 @@ async def test_many_tombstones_go_in_small_steps_and_the_purged_time_comes_first
     await it.put(*keys)
     await it.delete(*keys)
     it.clock.advance(DAY_MS)
-    it.engine.retention.stable_hlc = lambda table: it.clock.now_ms() << 16
+    it.engine.retention.stable_hlc = lambda _, table: it.clock.now_ms() << 16
     await it.engine.transact(it.engine.retention.step)
     table = it.engine.catalogue.by_name["songs"]
     assert table.local.purging
@@ -217,6 +217,6 @@ async def test_regions_purge_up_to_the_same_times() -> None:
     for late_ms in (0, 1, DAY_MS // retention.STEPS - 1):
         it = await world(replicated=True)
         it.clock.set(BEGIN_MS // DAY_MS * DAY_MS + 3 * DAY_MS + late_ms)
-        it.engine.retention.stable_hlc = lambda table: 1 << 62
+        it.engine.retention.stable_hlc = lambda _, table: 1 << 62
         await it.sweep()
         assert it.engine.catalogue.by_name["songs"].local.purged_hlc >> 16 == BEGIN_MS // DAY_MS * DAY_MS + 2 * DAY_MS
