@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -13,17 +14,17 @@ from atoll.cli import options
 from atoll.failure import EXIT_FAILED, UnreachableError
 from atoll.findings import shown_key
 from atoll.hot_keys import HotKeysReport, Merged, merge
-from atoll.remote import AdminClient, RequestError
+from atoll.remote import AdminClient, DynamoCaller, RequestError, access_key
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_ASKED: int = 1000
+NOT_FOUND: Final = "ResourceNotFoundException"
+_ASKED: Final = 1000
 """How many keys of each region are added up: more than anyone wants to see, so that the sum is right."""
 _OFF = (
-    "Contributor Insights are off for {what}, so nothing is counted. Switch them on with\n"
-    "aws dynamodb update-contributor-insights --contributor-insights-action ENABLE --table-name {table}{index} "
-    "--endpoint-url …"
+    "Contributor Insights are off for {what}, so nothing is counted. "
+    "Switch them on with `atoll hot {table}{index} --switch on`."
 )
 
 
@@ -34,7 +35,8 @@ _OFF = (
 @click.option("--throttled", is_flag=True, help="What was throttled most, instead of what was used most.")
 @click.option("--minutes", type=click.IntRange(min=1), default=5, show_default=True, help="The last N, this one too.")
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="The hottest N.")
-@click.option("--region", "regions", multiple=True, help="Ask this region alone. May be given again.")
+@click.option("--region", "regions", multiple=True, help="This region alone. May be given again.")
+@click.option("--switch", type=click.Choice(("on", "off")), help="Switch Contributor Insights on or off, and no more.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C.")
 @click.option("--every", "every_ms", type=options.Duration(), default="2s", show_default=True, help="With --follow.")
 @options.cluster_option
@@ -47,6 +49,7 @@ def command(
     minutes: int,
     limit: int,
     regions: tuple[str, ...],
+    switch: str | None,
     follow: bool,
     every_ms: int,
     cluster: str | None,
@@ -60,6 +63,9 @@ def command(
     """
     kind = f"{'P' if by == 'partition' else 'S'}K{'T' if throttled else 'C'}"
     clients = options.chosen(options.find(cluster), regions)
+    if switch is not None:
+        _switch(clients, table, index, switch, as_json=as_json)
+        return 0
     asked: dict[str, Any] = {"minutes": minutes, "limit": _ASKED, **({} if index is None else {"index": index})}
     view = _View(table, index, kind, minutes, limit)
     if follow and not as_json:
@@ -74,6 +80,37 @@ def command(
         if not follow:
             return 0 if any(it.mode for it in reports.values()) and not missing else EXIT_FAILED
         time.sleep(every_ms / 1000)
+
+
+def _switch(clients: Mapping[str, AdminClient], table: str, index: str | None, to: str, *, as_json: bool) -> None:
+    """Switch insights on or off in every region that has the table.
+
+    Raises:
+        RequestError: none has it, or one refuses.
+    """
+    request = {"TableName": table, "ContributorInsightsAction": "ENABLE" if to == "on" else "DISABLE"}
+    request |= {} if index is None else {"IndexName": index}
+    switched: list[str] = []
+    lacking: RequestError | None = None
+    for region, client in clients.items():
+        endpoint = client.status().addresses.api
+        with DynamoCaller(endpoint, region, trust=client.trust, key=access_key(os.environ)) as caller:
+            try:
+                caller.call("UpdateContributorInsights", request)
+            except RequestError as error:
+                if error.name != NOT_FOUND:
+                    raise
+                lacking = error
+            else:
+                switched.append(region)
+    if lacking is not None and not switched:
+        raise lacking
+    if as_json:
+        click.echo(
+            msgspec.json.encode({"table": table, "index": index, "on": to == "on", "regions": switched}).decode()
+        )
+    else:
+        click.echo(f"Contributor Insights are {to} for {table} in {', '.join(switched)}.")
 
 
 def _follow(clients: Mapping[str, AdminClient], asked: Mapping[str, Any], view: _View, every_ms: int) -> int:
@@ -149,7 +186,7 @@ class _View:
         if merged is None:
             if any(it.mode for it in reports.values()):
                 return f"{what}: that is not counted: it has no sort key, or only throttled requests are counted."
-            index = "" if self._index is None else f" --index-name {self._index}"
+            index = "" if self._index is None else f" --index {self._index}"
             return _OFF.format(what=what, table=self.table, index=index)
         counting = [region for region, it in reports.items() if it.rule(self._kind) is not None]
         unit = "throttled" if self._kind.endswith("T") else "units"

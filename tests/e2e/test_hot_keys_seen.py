@@ -68,7 +68,18 @@ def test_where_nothing_is_counted_the_command_says_how_to_begin(cluster: Cluster
     assert answer.returncode == 1
     assert f"Contributor Insights are off for {table}" in answer.stdout
     assert run("hot", "nowhere", *target(cluster)).returncode == 1
+    assert run("hot", "nowhere", "--switch", "on", *target(cluster)).returncode == 1
     assert "no global index" in run("hot", table, "--index", "none", *target(cluster)).stderr
+
+
+def test_the_command_switches_the_counting_on_and_off(cluster: Cluster, table: str, run: Run) -> None:
+    here, there, _ = cluster.regions
+    answer = run("hot", table, "--switch", "on", "--region", here, "--region", there, *target(cluster))
+    assert answer.stdout == f"Contributor Insights are on for {table} in {here}, {there}.\n", answer.stderr
+    assert json.loads(run("hot", table, "--json", *target(cluster)).stdout)["modes"][there] is not None
+    off = run("hot", table, "--switch", "off", "--json", *target(cluster))
+    assert json.loads(off.stdout) == {"table": table, "index": None, "on": False, "regions": list(cluster.regions)}
+    assert run("hot", table, *target(cluster)).returncode == 1
 
 
 def test_the_rules_that_are_described_are_those_that_count(cluster: Cluster, used: str) -> None:
