@@ -126,6 +126,8 @@ class SealedKeys:
         self._count = 0
         self._known: dict[int, DataKey] = {}
         self._ciphers: dict[int, AESGCM] = {}
+        self._forgotten: dict[int, tuple[int, AESGCM]] = {}
+        """Data keys that the file has no more, with their tables: whoever reads an older state of it needs them."""
         self._sealers: dict[int, Sealer | ClosedSealer] = {}
         self.closed: dict[int, KeyUnavailableError] = {}
         """The tables, by number, whose master key cannot be used, and what it says."""
@@ -161,6 +163,7 @@ class SealedKeys:
         for key in self._known.values():
             if key.table_id in self.closed:
                 self._ciphers.pop(key.number, None)
+        self._forgotten = {number: it for number, it in self._forgotten.items() if it[0] not in self.closed}
         self._reset()
 
     def close(self, table_id: int, error: KeyUnavailableError) -> None:
@@ -202,6 +205,8 @@ class SealedKeys:
         """Decrypt a sealed value of any table."""
         number = int.from_bytes(value[1:_HEAD], "big")
         cipher = self._ciphers.get(number)
+        if cipher is None and number in self._forgotten:
+            cipher = self._forgotten[number][1]
         if cipher is None or value[0] != SEALED:
             known = self._known.get(number)
             if known is not None and known.table_id in self.closed:
@@ -223,7 +228,7 @@ class SealedKeys:
         """
         master = self.keyring.resolve(master_of(table, self._region))
         generation = self.keyring.generation(master)
-        number = max(self._known, default=0) + 1
+        number = max((*self._known, *self._forgotten), default=0) + 1
         secret = bytes.fromhex(self._rng.token(KEY_BYTES))
         wrapped = self.keyring.wrap(master, secret, _context(number, table.id))
         made = DataKey(
@@ -272,8 +277,9 @@ class SealedKeys:
     def forget(self, number: int) -> None:
         """Delete a data key that nothing is sealed with any more."""
         self._execute(_FORGET, (number,))
-        del self._known[number]
-        self._ciphers.pop(number, None)
+        gone, cipher = self._known.pop(number), self._ciphers.pop(number, None)
+        if cipher is not None:
+            self._forgotten[number] = gone.table_id, cipher
 
     def of(self, table_id: int) -> list[DataKey]:
         """Return the data keys of a table, oldest first."""

@@ -37,7 +37,7 @@ def advance(context: Context) -> float | None:
     for table in list(context.catalogue.by_name.values()):
         stream_shards.advance(context, table)
     for table in context.catalogue.by_name.values():
-        if _fill_one(context, table) or _count_some(context, table):
+        if table.local.inaccessible is None and (_fill_one(context, table) or _count_some(context, table)):
             return 0
     if context.transaction.clear_garbage(CHUNK_ITEMS):
         context.written += 1

@@ -93,7 +93,7 @@ def describe_time_to_live(context: Context, request: Request) -> Response:
 def sweeps(table: Table) -> bool:
     """Whether items of this replica may expire."""
     state = expiry.state_of(table.local)
-    return state is not None and state.index_id != 0
+    return state is not None and state.index_id != 0 and table.local.inaccessible is None
 
 
 def sweep(context: Context) -> float | None:

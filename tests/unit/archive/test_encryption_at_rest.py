@@ -12,6 +12,8 @@ import pytest
 from region.errors import DamagedItemError, DamagedLogError, InternalServerError, KeyUnavailableError
 from region.model.change import UNREADABLE, Conflict, StoredItem
 from region.model.version import Version
+from region.operation.archive.progress import advance
+from region.operation.setting.time_to_live import sweep
 from region.operation.table.encryption import follow
 from region.store.sealing import SealedKeys
 from region.store.verification import damage
@@ -374,3 +376,44 @@ async def test_values_in_the_clear_under_no_data_key_are_damage_where_none_are_t
     await encrypted.follow()
     with pytest.raises((DamagedItemError, InternalServerError)):
         await encrypted.get("one")
+
+
+async def test_who_reads_an_older_state_is_not_disturbed_by_a_rotation(encrypted: EncryptedRegion) -> None:
+    for number in range(50):
+        await encrypted.put(f"key-{number}")
+    engine = encrypted.region.engine
+    snapshot = engine.store.snapshot(engine.catalogue.by_name["Orders"], items=True)
+    encrypted.rotate(ORDERS)
+    await encrypted.follow()
+    assert all(NEEDLE.encode() in image for _, image, _ in snapshot.items(b"", 100))
+    snapshot.close()
+
+
+async def test_a_closed_table_does_not_hold_up_what_others_have_under_way(encrypted: EncryptedRegion) -> None:
+    await encrypted.put("one", at={"N": "1"})
+    more = {**TABLE, "TableName": "More", "SSESpecification": {"Enabled": False}}
+    await encrypted.region.call("CreateTable", **more)
+    item = {"id": {"S": "two"}, "kind": {"S": "k"}, "at": {"N": "1700000000"}}
+    await encrypted.region.call("PutItem", TableName="More", Item=item)
+    index = {
+        "IndexName": "New",
+        "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    for table in ("Orders", "More"):
+        ttl = {"Enabled": True, "AttributeName": "at"}
+        await encrypted.region.call("UpdateTimeToLive", TableName=table, TimeToLiveSpecification=ttl)
+        await encrypted.region.call(
+            "UpdateTable",
+            TableName=table,
+            AttributeDefinitions=TABLE["AttributeDefinitions"],
+            GlobalSecondaryIndexUpdates=[{"Create": index}],
+        )
+    encrypted.change(ORDERS, enabled=False)
+    await encrypted.follow()
+    while await encrypted.region.engine.transact(advance) == 0:
+        pass
+    assert encrypted.region.entries("More", "New")
+    while await encrypted.region.engine.transact(sweep) == 0:
+        pass
+    assert encrypted.region.rows("More") == []
