@@ -6,7 +6,7 @@ guide, "Using IAM with DynamoDB transactions".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from region.authorization.demand import Demand, Demands, Details, Request, place
@@ -108,7 +108,7 @@ def _item(context: Context, action: str, inner: Request, request: Request, enclo
     return Demand(action, resource, table, details=details)
 
 
-def _batch_read(table: Table | None, request: Request, reads: dict[str, Any]) -> Any:
+def _batch_read(table: Table | None, request: Request, reads: dict[str, Any]) -> Callable[[], Details]:
     def attributes() -> set[str]:
         return named(reads).union(*[key.keys() for key in reads["Keys"]])
 
@@ -117,7 +117,7 @@ def _batch_read(table: Table | None, request: Request, reads: dict[str, Any]) ->
     )
 
 
-def _batch_writes(table: Table | None, request: Request, writes: list[dict[str, Any]]) -> Any:
+def _batch_writes(table: Table | None, request: Request, writes: list[dict[str, Any]]) -> Callable[[], Details]:
     items = [
         inner[member]
         for write in writes
