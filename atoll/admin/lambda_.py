@@ -22,10 +22,10 @@ from aiohttp import web
 from atoll.admin.parts import Parts
 from atoll.failure import UsageError
 from atoll.triggers.batch import PAYLOAD_BYTES_MAX, NotInvoked
-from atoll.triggers.function import Answer, Call
+from atoll.triggers.function import Answer, Call, function_arn
 from atoll.triggers.mapping import MappingError, Request, describe, function_of, settings_of
 from atoll.triggers.registry import UnknownFunctionError, UnknownTriggerError
-from atoll.triggers.trigger import Trigger, function_arn
+from atoll.triggers.trigger import Trigger
 from chaos.fis.rest import RestModel
 from region.operation.context import arn
 from region.randomness import uuid

@@ -11,19 +11,34 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from atoll.triggers.batch import Done, Failed, Outcome, Record
+from atoll.triggers.batch import NO_STATE, Done, Failed, Outcome, Record
 
 MALFORMED = "MalformedResponse"
 REPORTED = "BatchItemFailures"
 
 
-def read(payload: bytes, records: Sequence[Record], *, partial: bool) -> Outcome:
+def read(payload: bytes, records: Sequence[Record], *, partial: bool, tumbling: bool = False) -> Outcome:
     """Return the outcome that the payload of a successful invocation stands for.
 
-    ``partial``: whether the trigger has ``ReportBatchItemFailures``; without it the payload means nothing.
+    ``partial``: whether the trigger has ``ReportBatchItemFailures``, ``tumbling``: whether it has tumbling windows, in
+    which the function hands a state on; with neither the payload means nothing.
     """
-    if not partial:
-        return Done()
+    state = _state(payload) if tumbling else NO_STATE
+    outcome = _failures(payload, records) if partial else Done()
+    return outcome._replace(state=state)
+
+
+def _state(payload: bytes) -> bytes:
+    """Return the state in an answer, an empty one where there is none."""
+    try:
+        answer: Any = json.loads(payload)
+    except ValueError:
+        return NO_STATE
+    state = answer.get("state") if isinstance(answer, dict) else None
+    return json.dumps(state).encode() if isinstance(state, dict) else NO_STATE
+
+
+def _failures(payload: bytes, records: Sequence[Record]) -> Done | Failed:
     try:
         answer: Any = json.loads(payload) if payload.strip() else None
     except ValueError:

@@ -27,6 +27,10 @@ READY_RECORDS: Final = 100
 """How many records beyond a batch may wait."""
 ATTEMPTS_EXHAUSTED: Final = "RetryAttemptsExhausted"
 AGE_EXCEEDED: Final = "MaximumRecordAgeExceeded"
+NO_STATE: Final = b"{}"
+STATE_BYTES_MAX: Final = 1 << 20
+WINDOW_BYTES: Final = 512
+"""How large the state of a tumbling window may be, and what an event holds beside it and its records."""
 
 
 class Record(NamedTuple):
@@ -58,10 +62,14 @@ class Policy(NamedTuple):
     backoff_min_ms: int = 500
     backoff_max_ms: int = 60_000
     payload_bytes_max: int = PAYLOAD_BYTES_MAX
+    tumbling_ms: int = 0
+    """How long a tumbling window is, by when this region saw the records; 0: there are none."""
 
 
 class Done(NamedTuple):
-    """The function has dealt with the whole batch."""
+    """The function has dealt with the whole batch; ``state`` is what it hands on to its next call in the window."""
+
+    state: bytes = NO_STATE
 
 
 class Failed(NamedTuple):
@@ -70,6 +78,7 @@ class Failed(NamedTuple):
     first: int | None = None
     status: int = 200
     error: str = "Unhandled"
+    state: bytes = NO_STATE
 
 
 class NotInvoked(NamedTuple):
@@ -81,10 +90,23 @@ class NotInvoked(NamedTuple):
 Outcome = Done | Failed | NotInvoked
 
 
+class Window(NamedTuple):
+    """A tumbling window as a call sees it: from ``start_ms`` on, with the state of the calls before as JSON.
+
+    ``final``: no further records will come in it; ``early``: because its state grew too large.
+    """
+
+    start_ms: int
+    state: bytes
+    final: bool
+    early: bool
+
+
 class HandOver(NamedTuple):
-    """Call the function with these records, then :meth:`Line.settle`."""
+    """Call the function with these records, then :meth:`Line.settle`. The last call of a window has none."""
 
     records: tuple[Record, ...]
+    window: Window | None = None
 
 
 class GiveUp(NamedTuple):
@@ -108,10 +130,14 @@ Action = HandOver | GiveUp | Wait
 class _Piece:
     """Records that are tried together: a batch, or what is left of one."""
 
-    __slots__ = ("attempts", "condition", "due_ms", "invocations", "last", "records", "refusals")
+    __slots__ = ("attempts", "condition", "due_ms", "final", "invocations", "last", "records", "refusals")
 
-    def __init__(self, records: tuple[Record, ...], attempts: int = 0, invocations: int = 0) -> None:
+    def __init__(
+        self, records: tuple[Record, ...], attempts: int = 0, invocations: int = 0, *, final: bool = False
+    ) -> None:
         self.records = records
+        self.final = final
+        """Whether this is the last call of a window, which has no records."""
         self.attempts = attempts
         """How often the function has failed on the first record."""
         self.invocations = invocations
@@ -131,6 +157,10 @@ class Line:
         self._waiting_bytes = 0
         self._opened_ms = 0.0
         self._pieces: deque[_Piece] = deque()
+        self.window_ms: int | None = None
+        """When the tumbling window began that is open, ``None`` for none."""
+        self.state = NO_STATE
+        """What the function has handed on in it."""
         self.ended = False
         """Whether no further records will come: what waits is a batch, however small."""
 
@@ -148,7 +178,7 @@ class Line:
     @property
     def oldest(self) -> Record | None:
         """The first record that has not left."""
-        if self._pieces:
+        if self._pieces and self._pieces[0].records:
             return self._pieces[0].records[0]
         return self._waiting[0] if self._waiting else None
 
@@ -170,8 +200,11 @@ class Line:
         ``now_ms`` is a stopwatch's, by which waits are measured, and ``wall_ms`` the region's clock, by which ages are.
         """
         if not self._pieces:
-            if not self._waiting:
-                return None
+            if self._window_is_over(wall_ms):
+                self._pieces.append(_Piece((), final=True))
+            elif not self._waiting:
+                return None if self.window_ms is None else Wait(self.window_ms + self.policy.tumbling_ms - wall_ms)
+        if not self._pieces:
             left_ms = self._opened_ms + self.policy.window_ms - now_ms
             records, full = self._batch()
             if left_ms > 0 and not full and not self.ended:
@@ -186,7 +219,7 @@ class Line:
             return GiveUp(piece.records, piece.condition, piece.invocations, piece.last)
         if piece.due_ms > now_ms:
             return Wait(piece.due_ms - now_ms)
-        return HandOver(piece.records)
+        return HandOver(piece.records, self._window_of(piece))
 
     def settle(self, outcome: Outcome, now_ms: float) -> None:
         """Take in how the attempt came out that :meth:`next` asked for."""
@@ -200,10 +233,12 @@ class Line:
         piece.refusals = 0
         if isinstance(outcome, Done):
             self._pieces.popleft()
+            self._carry(piece, outcome.state)
             return
         piece.last = outcome
         done = self._before(piece, outcome.first)
         if done:
+            self._carry(piece, outcome.state)
             # A new first record, on which the function has failed once.
             piece.records = piece.records[done:]
             piece.attempts = 0
@@ -220,7 +255,8 @@ class Line:
 
     def given_up(self) -> None:
         """The destination has what was to be given up."""
-        self._pieces.popleft()
+        if self._pieces.popleft().final:
+            self.window_ms, self.state = None, NO_STATE
 
     def not_given_up(self, now_ms: float) -> None:
         """The destination does not have it: try again later."""
@@ -228,13 +264,40 @@ class Line:
         piece.refusals += 1
         piece.due_ms = now_ms + self._backoff_ms(piece.refusals)
 
+    def _begin(self, record: Record) -> int:
+        """Return when the window of a record begins; one that is behind the open window belongs to it."""
+        if not self.policy.tumbling_ms:
+            return 0
+        return max(record.seen_ms - record.seen_ms % self.policy.tumbling_ms, self.window_ms or 0)
+
+    def _window_is_over(self, wall_ms: float) -> bool:
+        if self.window_ms is None:
+            return False
+        if self._waiting and len(self.state) <= STATE_BYTES_MAX:
+            return self._begin(self._waiting[0]) > self.window_ms
+        return self.ended or len(self.state) > STATE_BYTES_MAX or wall_ms >= self.window_ms + self.policy.tumbling_ms
+
+    def _window_of(self, piece: _Piece) -> Window | None:
+        if not self.policy.tumbling_ms:
+            return None
+        if self.window_ms is None:
+            self.window_ms = self._begin(piece.records[0])
+        return Window(self.window_ms, self.state, piece.final, piece.final and len(self.state) > STATE_BYTES_MAX)
+
+    def _carry(self, piece: _Piece, state: bytes) -> None:
+        """Keep what a call hands on to the next one of its window; the last one ends it."""
+        if self.policy.tumbling_ms:
+            self.window_ms, self.state = (None, NO_STATE) if piece.final else (self.window_ms, state)
+
     def _batch(self) -> tuple[tuple[Record, ...], bool]:
         """Return the records of the next batch, and whether it is as large as one may be."""
         size = ENVELOPE_BYTES
+        if self.policy.tumbling_ms:
+            size += WINDOW_BYTES + len(self.state)
         records: list[Record] = []
         for record in self._waiting:
             size += len(record.body) + 1
-            if records and size > self.policy.payload_bytes_max:
+            if records and (size > self.policy.payload_bytes_max or self._begin(record) > self._begin(records[0])):
                 return tuple(records), True
             records.append(record)
             if len(records) == self.policy.batch_size:

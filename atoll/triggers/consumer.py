@@ -23,7 +23,7 @@ from atoll.triggers import answers, event
 from atoll.triggers.batch import Failed, GiveUp, HandOver, Line, NotInvoked, Outcome, Policy, Record
 from atoll.triggers.events import TriggerFailed, TriggerFellBehind
 from atoll.triggers.function import Answer, Invoked
-from atoll.triggers.shards import Place, Positions, Reading, line_of, lines_of
+from atoll.triggers.shards import OpenWindow, Place, Positions, Reading, line_of, lines_of
 from region.errors import DefectError
 from region.events import Event
 
@@ -58,7 +58,7 @@ class Surroundings(Protocol):
     def interesting(self, change: LogRecord, body: bytes) -> bool:
         """Whether the trigger wants a record."""
 
-    async def invoke(self, records: tuple[Record, ...]) -> Invoked:
+    async def invoke(self, place: Place, handed: HandOver) -> Invoked:
         """Call the function."""
 
     def dealt_with(self, place: Place, records: Sequence[Record], duration_ms: int) -> None:
@@ -96,6 +96,12 @@ class ShardConsumer:
         self._read_to = min(self._done_to)
         self._lines = [Line(policy, jitter) for _ in range(lines)]
         self._partial = partial
+        windows = positions.windows.get(place.name, ())
+        if policy.tumbling_ms and len(windows) == lines:
+            for line, window in zip(self._lines, windows, strict=True):
+                line.window_ms, line.state = window.began_ms, window.state.encode()
+        else:
+            positions.windows.pop(place.name, None)
         self._news = [asyncio.Event() for _ in range(lines)]
         self._looked_s = -LOOK_S
         self._saved_to = self._read_to
@@ -142,10 +148,10 @@ class ShardConsumer:
 
     async def _hand_over(self, line: Line, action: HandOver) -> None:
         began = self._around.monotonic()
-        invoked = await self._around.invoke(action.records)
+        invoked = await self._around.invoke(self.place, action)
         duration_ms = round((self._around.monotonic() - began) * 1000)
         outcome: Outcome = (
-            answers.read(invoked.payload, action.records, partial=self._partial)
+            answers.read(invoked.payload, action.records, partial=self._partial, tumbling=action.window is not None)
             if isinstance(invoked, Answer)
             else invoked
         )
@@ -216,6 +222,10 @@ class ShardConsumer:
     def _advance(self) -> None:
         for number, line in enumerate(self._lines):
             self._done_to[number] = max(self._done_to[number], line.position(self._read_to))
+        if self._lines[0].policy.tumbling_ms:
+            self._positions.windows[self.place.name] = [
+                OpenWindow(line.window_ms, line.state.decode()) for line in self._lines
+            ]
 
     async def _idle(self) -> None:
         """Save how far was searched in vain, once in a while, so that a restart need not search there again."""

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from atoll import item_keys
+from atoll.triggers.function import function_name
 from atoll.triggers.report import Delivery, DeliveryPage
-from atoll.triggers.trigger import Trigger, function_name
+from atoll.triggers.trigger import Trigger
 from region.engine import Engine
 from region.model.cause import chain_of, echoes
 from region.model.change import ITEM, UNCHANGED

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from atoll.triggers.batch import Failed, GiveUp, Record
+from atoll.triggers.batch import Failed, GiveUp, HandOver, Record
 from region.model.stream import sequence_number
 
 VERSION: Final = "1.0"
@@ -31,6 +31,26 @@ def encode_record(shown: dict[str, Any], arn: str) -> bytes:
 def event(records: Sequence[Record]) -> bytes:
     """Return the event that hands records over."""
     return b'{"Records":[' + b",".join([record.body for record in records]) + b"]}"
+
+
+def window_event(handed: HandOver, *, length_ms: int, shard_id: str, arn: str) -> bytes:
+    """Return the event of a call in a tumbling window."""
+    window = handed.window
+    assert window is not None
+    rest = {
+        "window": {"start": second(window.start_ms), "end": second(window.start_ms + length_ms)},
+        "state": orjson.Fragment(window.state),
+        "shardId": shard_id,
+        "eventSourceARN": arn,
+        "isFinalInvokeForWindow": window.final,
+        "isWindowTerminatedEarly": window.early,
+    }
+    return event(handed.records)[:-1] + b"," + orjson.dumps(rest)[1:]
+
+
+def second(ms: int) -> str:
+    """Return a moment in ISO 8601, to the second."""
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def invocation_record(

@@ -6,9 +6,15 @@ What: the port between a trigger and what it calls. The twins are a Python calla
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import re
+from typing import Final, NamedTuple, Protocol
 
 from atoll.triggers.batch import Failed, NotInvoked
+from atoll.triggers.settings import TriggerSettings, kind_of
+from region.operation.context import RegionSettings
+
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Call(NamedTuple):
@@ -39,3 +45,18 @@ class Function(Protocol):
 
     async def close(self) -> None:
         """End what is under way, and give back what was held."""
+
+
+def function_name(settings: TriggerSettings) -> str:
+    """Return what the function is called in ARNs, contexts and chains.
+
+    Its name in ``[functions]``; otherwise the trigger's, or what is plain of its text where the trigger has but a UUID.
+    """
+    if kind_of(settings.function) == "name":
+        return settings.function
+    return _PLAIN.sub("-", settings.function).strip("-")[-64:] if _UUID.fullmatch(settings.name) else settings.name
+
+
+def function_arn(region: RegionSettings, name: str) -> str:
+    """Return a function's ARN in a region."""
+    return f"arn:aws:lambda:{region.region}:{region.account}:function:{name}"

@@ -25,6 +25,7 @@ _SETTINGS: Final = {
     "BatchSize": "batch_size",
     "MaximumBatchingWindowInSeconds": "batching_window_s",
     "ParallelizationFactor": "parallelization_factor",
+    "TumblingWindowInSeconds": "tumbling_window_s",
     "MaximumRecordAgeInSeconds": "record_age_s",
     "MaximumRetryAttempts": "retry_attempts",
     "BisectBatchOnFunctionError": "bisect_on_error",
@@ -65,8 +66,6 @@ def settings_of(request: Request, known: TriggerSettings | None, **fixed: Any) -
     for name in _NOT_OF_STREAMS:
         if request.get(name):
             raise MappingError(f"Unsupported parameter: {name} is not supported for event source type DynamoDB.")
-    if request.get("TumblingWindowInSeconds"):
-        raise MappingError("TumblingWindowInSeconds is not built: windows cannot tumble here.")
     values = {} if known is None else msgspec.structs.asdict(known)
     values |= {ours: request[theirs] for theirs, ours in _SETTINGS.items() if request.get(theirs) is not None}
     if "FunctionName" in request:
@@ -105,7 +104,7 @@ def describe(report: TriggerReport, *, account: str, stream_arn: str, function_a
         "MaximumRecordAgeInSeconds": settings.record_age_s,
         "MaximumRetryAttempts": settings.retry_attempts,
         "BisectBatchOnFunctionError": settings.bisect_on_error,
-        "TumblingWindowInSeconds": 0,
+        "TumblingWindowInSeconds": settings.tumbling_window_s,
         "FunctionResponseTypes": [REPORT] if settings.report_batch_item_failures else [],
         "DestinationConfig": {"OnFailure": {"Destination": settings.on_failure} if settings.on_failure else {}},
         "State": report.state,

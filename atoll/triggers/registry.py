@@ -23,12 +23,13 @@ from atoll.failure import UsageError
 from atoll.triggers.announcing import announce
 from atoll.triggers.destination import destination
 from atoll.triggers.effects import announcement
-from atoll.triggers.function import Function
+from atoll.triggers.function import Function, function_name
 from atoll.triggers.http import HttpFunction
+from atoll.triggers.keeping import keep, meta_name
 from atoll.triggers.process import CallableFunction
 from atoll.triggers.report import TriggerRecord
 from atoll.triggers.settings import TriggerSettings, check, kind_of, url_of
-from atoll.triggers.trigger import DISABLED, Trigger, function_name, keep, meta_name
+from atoll.triggers.trigger import DISABLED, Trigger
 from region.engine import Engine
 from region.events import Committed, Event, TableChanged
 from region.randomness import uuid

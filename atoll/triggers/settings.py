@@ -60,6 +60,8 @@ class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """DestinationConfig.OnFailure: a folder, or an HTTP URL; empty: what is given up is only counted."""
     origin: Literal["any", "local"] = "any"
     """``local``: only what was written in this very region. Lambda has no such setting."""
+    tumbling_window_s: Annotated[int, Meta(ge=0, le=900)] = 0
+    """TumblingWindowInSeconds; 0: no windows."""
     timeout_s: Annotated[int, Meta(ge=1, le=900)] = 60
     """How long one call may take. It is the function's own setting on Lambda."""
     backoff_min_ms: Annotated[int, Meta(ge=1)] = 500

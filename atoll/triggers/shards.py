@@ -34,7 +34,16 @@ class Positions(msgspec.Struct, kw_only=True):
 
     begin: int
     shards: dict[str, list[int]] = {}
-    """The sequences up to which the lines of a shard are done, by the shard's name (:func:`shard_name`)."""
+    """The sequences up to which the lines of a shard are done, by the shard's name (:attr:`Place.name`)."""
+    windows: dict[str, list[OpenWindow]] = {}
+    """The tumbling windows of those lines, where there are any."""
+
+
+class OpenWindow(msgspec.Struct, array_like=True):
+    """The tumbling window of a line: when it began, ``None`` for none, and the function's state as JSON."""
+
+    began_ms: int | None
+    state: str
 
 
 class Place(NamedTuple):
@@ -113,6 +122,7 @@ class Reading:
         }
         for name in positions.shards.keys() - known:
             del positions.shards[name]
+            positions.windows.pop(name, None)
 
     def present(self, place: Place) -> Place | None:
         """Return the place as its shard is now, which may have closed meanwhile; ``None`` where it is gone."""
@@ -174,8 +184,8 @@ def line_of(key: bytes, count: int) -> int:
 
 
 def is_done(place: Place, positions: Positions) -> bool:
-    """Whether a consumer has dealt with everything that a shard can hold."""
+    """Whether a consumer has dealt with everything that a shard can hold, and closed its windows."""
     upto = place.shard.upto
-    if upto is None:
+    if upto is None or any(window.began_ms is not None for window in positions.windows.get(place.name, ())):
         return False
     return min(positions.shards.get(place.name) or [first_position(place, positions)]) >= upto

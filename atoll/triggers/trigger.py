@@ -12,56 +12,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 import orjson
 
 from atoll.triggers import event
-from atoll.triggers.batch import GiveUp, Policy, Record
+from atoll.triggers.batch import GiveUp, HandOver, Policy, Record
 from atoll.triggers.consumer import ShardConsumer
 from atoll.triggers.destination import Destination
 from atoll.triggers.events import TriggerFailed, TriggerGaveUp, TriggerHandedOver, TriggerStateChanged
-from atoll.triggers.function import Call, Function, Invoked
+from atoll.triggers.function import Call, Function, Invoked, function_arn, function_name
+from atoll.triggers.keeping import keep, meta_name
 from atoll.triggers.patterns import compile_filters
 from atoll.triggers.report import TriggerRecord, TriggerReport
-from atoll.triggers.settings import TriggerSettings, kind_of
+from atoll.triggers.settings import TriggerSettings
 from atoll.triggers.shards import Place, Positions, Reading, first_position, line_of
 from atoll.triggers.tally import Tally
 from region.engine import Engine
 from region.errors import DefectError
 from region.events import Event
-from region.job import settle
 from region.model import cause
 from region.model.change import LogRecord
-from region.operation.context import Context, RegionSettings
 from region.randomness import uuid
 
 RESTART_S: Final = 1.0
 ENABLED: Final = "Enabled"
 DISABLED: Final = "Disabled"
-_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-def meta_name(uuid_: str) -> str:
-    """Return the name under which a region's file keeps a trigger's positions."""
-    return f"trigger:{uuid_}"
-
-
-async def keep(engine: Engine, texts: Mapping[str, str]) -> None:
-    """Keep texts in a region's file by their names, all at once; return when they are durable."""
-
-    def save(context: Context) -> None:
-        for name, text in texts.items():
-            context.transaction.save_meta(name, text)
-        context.written += 1
-
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    engine.write(save, settle(future))
-    await future
 
 
 def policy_of(settings: TriggerSettings) -> Policy:
@@ -72,6 +50,7 @@ def policy_of(settings: TriggerSettings) -> Policy:
         retries_max=settings.retry_attempts,
         age_max_ms=settings.record_age_s * 1000 if settings.record_age_s >= 0 else -1,
         bisect=settings.bisect_on_error,
+        tumbling_ms=settings.tumbling_window_s * 1000,
         backoff_min_ms=settings.backoff_min_ms,
         backoff_max_ms=settings.backoff_max_ms,
     )
@@ -261,26 +240,36 @@ class Trigger:
             return False
         return self._filter is None or self._filter(orjson.loads(body))
 
-    async def invoke(self, records: tuple[Record, ...]) -> Invoked:
-        """Call the function with records."""
+    async def invoke(self, place: Place, handed: HandOver) -> Invoked:
+        """Call the function with records, and with the state of their tumbling window where there is one."""
         rng, function = self._engine.rng, function_name(self.record.settings)
-        longest = max((cause.chain_of(record.request_id) for record in records), key=len)
+        longest = max((cause.chain_of(record.request_id) for record in handed.records), key=len, default=())
         chain = (*longest, cause.hop(function, self._engine.settings.region))
         return await self._function.invoke(
             Call(
                 function=function,
                 arn=self.function_arn,
-                event=event.event(records),
+                event=self._event(place, handed),
                 request_id=uuid(rng),
                 timeout_s=self.record.settings.timeout_s,
                 trace=cause.trace(chain, rng.token(16)),
             )
         )
 
+    def _event(self, place: Place, handed: HandOver) -> bytes:
+        if handed.window is None:
+            return event.event(handed.records)
+        return event.window_event(
+            handed,
+            length_ms=self.record.settings.tumbling_window_s * 1000,
+            shard_id=place.shard.id,
+            arn=self._reading.stream_arn(place),
+        )
+
     async def discard(self, place: Place, given_up: GiveUp) -> bool:
         """Hand records to the destination; return whether it has them. Without one they are only told of."""
         kept = False
-        if self._destination is not None:
+        if self._destination is not None and given_up.records:
             now_ms = self.now_ms()
             told = event.invocation_record(
                 given_up,
@@ -366,21 +355,6 @@ class Trigger:
             end = self._reading.head() if place.shard.upto is None else place.shard.upto
             behind = max(behind, end - done_to)
         return (max(0, self.now_ms() - min(oldest)) if oldest else 0), behind
-
-
-def function_name(settings: TriggerSettings) -> str:
-    """Return what the function is called in ARNs, contexts and chains.
-
-    Its name in ``[functions]``; otherwise the trigger's, or what is plain of its text where the trigger has but a UUID.
-    """
-    if kind_of(settings.function) == "name":
-        return settings.function
-    return _PLAIN.sub("-", settings.function).strip("-")[-64:] if _UUID.fullmatch(settings.name) else settings.name
-
-
-def function_arn(region: RegionSettings, name: str) -> str:
-    """Return a function's ARN in a region."""
-    return f"arn:aws:lambda:{region.region}:{region.account}:function:{name}"
 
 
 def _report_defect(task: asyncio.Task[None]) -> None:

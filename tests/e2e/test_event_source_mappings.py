@@ -131,7 +131,7 @@ def test_what_cannot_be_meant_so_gets_lambdas_error_and_makes_nothing(fleet: Clu
         ({"StartingPosition": "AT_TIMESTAMP"}, "InvalidParameterValueException", "starting_position"),
         ({"BatchSize": 10001}, "InvalidParameterValueException", "batch_size"),
         ({"MaximumRecordAgeInSeconds": 30}, "InvalidParameterValueException", "60 to 604800"),
-        ({"TumblingWindowInSeconds": 30}, "InvalidParameterValueException", "not built"),
+        ({"TumblingWindowInSeconds": 901}, "InvalidParameterValueException", "tumbling_window_s"),
         ({"Queues": ["q"]}, "InvalidParameterValueException", "not supported for event source type DynamoDB"),
         ({"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "InvalidParameterValueException", "filter is wrong"),
         (

@@ -11,6 +11,7 @@ from atoll.triggers.batch import (
     AGE_EXCEEDED,
     ATTEMPTS_EXHAUSTED,
     RETENTION_MS,
+    STATE_BYTES_MAX,
     Action,
     Done,
     Failed,
@@ -21,6 +22,7 @@ from atoll.triggers.batch import (
     Policy,
     Record,
     Wait,
+    Window,
 )
 
 
@@ -170,6 +172,68 @@ def test_without_an_age_records_grow_as_old_as_the_stream_keeps_them() -> None:
     assert isinstance(made.next(0, RETENTION_MS), HandOver)
     made.settle(Failed(), 0)
     assert isinstance(made.next(1e9, RETENTION_MS + 1), GiveUp)
+
+
+def tumbling(*seen_ms: int) -> Line:
+    made = line(tumbling_ms=1000, batch_size=2)
+    for sequence, ms in enumerate(seen_ms, 1):
+        made.offer(record(sequence, ms), 0)
+    return made
+
+
+def test_a_tumbling_window_hands_its_state_from_call_to_call_and_ends_with_a_call_of_its_own() -> None:
+    made = tumbling(1100, 1200, 1900, 2100)
+    assert made.next(0, 2100) == HandOver((record(1, 1100), record(2, 1200)), Window(1000, b"{}", False, False))
+    made.settle(Done(state=b'{"n":2}'), 0)
+    # A batch does not reach over the end of its window.
+    assert made.next(0, 2100) == HandOver((record(3, 1900),), Window(1000, b'{"n":2}', False, False))
+    made.settle(Done(state=b'{"n":3}'), 0)
+    assert made.next(0, 2100) == HandOver((), Window(1000, b'{"n":3}', True, False))
+    made.settle(Done(state=b'{"n":9}'), 0)
+    assert made.next(0, 2100) == HandOver((record(4, 2100),), Window(2000, b"{}", False, False))
+    made.settle(Done(state=b'{"n":1}'), 0)
+    assert made.next(0, 2500) == Wait(500)
+    assert made.next(0, 3000) == HandOver((), Window(2000, b'{"n":1}', True, False))
+    made.settle(Done(), 0)
+    assert made.next(0, 9000) is None
+
+
+def test_a_window_ends_with_its_shard_and_early_where_its_state_is_too_large() -> None:
+    made = tumbling(1100)
+    made.next(0, 1100)
+    made.settle(Done(state=b'{"n":1}'), 0)
+    made.ended = True
+    assert made.next(0, 1200) == HandOver((), Window(1000, b'{"n":1}', True, False))
+    made = tumbling(1100, 1200, 1300)
+    large = b'{"n":"%b"}' % (b"x" * STATE_BYTES_MAX)
+    made.next(0, 1200)
+    made.settle(Done(state=large), 0)
+    assert made.next(0, 1300) == HandOver((), Window(1000, large, True, True))
+    made.settle(Done(), 0)
+    assert made.next(0, 1300) == HandOver((record(3, 1300),), Window(1000, b"{}", False, False))
+
+
+def test_a_failure_in_a_window_keeps_the_state_of_the_last_success() -> None:
+    made = tumbling(1100, 1200, 1300)
+    made.next(0, 1300)
+    made.settle(Done(state=b'{"n":2}'), 0)
+    for _ in range(2):
+        assert made.next(1e9, 1300) == HandOver((record(3, 1300),), Window(1000, b'{"n":2}', False, False))
+        made.settle(Failed(), 0)
+
+
+def test_a_last_call_that_keeps_failing_is_given_up_and_its_window_with_it() -> None:
+    made = line(tumbling_ms=1000, retries_max=0)
+    made.offer(record(1, 1100), 0)
+    made.next(0, 1100)
+    made.settle(Done(state=b'{"n":1}'), 0)
+    made.next(0, 2000)
+    made.settle(Failed(), 0)
+    given_up = made.next(0, 2000)
+    assert isinstance(given_up, GiveUp)
+    assert given_up.records == ()
+    made.given_up()
+    assert made.next(0, 2000) is None
 
 
 OUTCOMES = st.sampled_from(["done", "failed", "first", "middle", "refused"])

@@ -215,6 +215,35 @@ async def test_a_pause_waits_for_the_call_under_way_and_keeps_the_place() -> Non
         assert states == ["Enabled", "Disabling", "Disabled", "Updating", "Enabled"]
 
 
+async def test_windows_add_up_what_came_in_them_also_over_a_stop(tmp_path: Path) -> None:
+    path = tmp_path / "region.sqlite"
+    finals: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def add_up(event: dict[str, Any]) -> Any:
+        total = event["state"].get("total", 0) + sum(number(record) for record in event["Records"])
+        if event["isFinalInvokeForWindow"]:
+            finals[event["shardId"], event["window"]["start"]] = event
+        return {"state": {"total": total}}
+
+    for first in (0, 5):
+        async with region_of(path) as region:
+            if not first:
+                await region.triggers.add(settings(tumbling_window_s=1, batch_size=2))
+            region.functions["f"].whole = add_up
+            for n in range(first, first + 5):
+                await region.put("a", n)
+            await region.caught_up()
+            if first:
+                await region.until(lambda: sum(final["state"]["total"] for final in finals.values()) == sum(range(10)))
+                assert [call for call in region.functions["f"].calls if not call]
+    final = list(finals.values())[-1]
+    assert final["Records"] == []
+    assert final["window"]["start"] < final["window"]["end"]
+    assert final["shardId"].startswith("shardId-")
+    assert final["eventSourceARN"].startswith("arn:aws:dynamodb:")
+    assert final["isWindowTerminatedEarly"] is False
+
+
 async def test_after_a_stop_only_the_batch_under_way_comes_again(tmp_path: Path) -> None:
     path = tmp_path / "region.sqlite"
     async with region_of(path) as region:

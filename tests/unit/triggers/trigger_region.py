@@ -30,18 +30,21 @@ class Noting:
 
     def __init__(self, answer: Callable[[list[dict[str, Any]]], Any] = lambda records: None) -> None:
         self.answer = answer
+        self.whole: Callable[[dict[str, Any]], Any] | None = None
+        """Answers whole events in its place, where it is given."""
         self.calls: list[list[dict[str, Any]]] = []
         self.open = asyncio.Event()
         self.open.set()
         self.under_way = 0
 
     async def invoke(self, call: Call) -> Invoked:
-        records = json.loads(call.event)["Records"]
+        event = json.loads(call.event)
+        records = event["Records"]
         self.calls.append(records)
         self.under_way += 1
         try:
             await self.open.wait()
-            answered = self.answer(records)
+            answered = self.answer(records) if self.whole is None else self.whole(event)
         except OSError as error:
             return NotInvoked(str(error))
         except Exception as error:
