@@ -6,7 +6,8 @@ changes entries of a global index counts for these too, where insights are on fo
 its partition; a Scan for each item, by its size. What a peer wrote counts when it is applied. A request that was
 throttled counts as one.
 
-Invariants: where insights are off everywhere none of this runs, and a request for a table without them passes through.
+Invariants: where insights are off everywhere, or count only what is throttled, no operation is watched; a request for a
+table without them passes through.
 What is counted is what ``ReturnConsumedCapacity`` reports, but for a Scan, whose report rounds up what no single item
 did. PartiQL is not counted, as on AWS.
 
@@ -106,11 +107,13 @@ class KeyCounts:
     def __init__(self, settings: InsightsSettings) -> None:
         self._settings = settings
         self._counted: dict[str, dict[str | None, Counted]] = {}
+        self._accessed: frozenset[str] = frozenset()
+        """The tables of which more is counted than what was throttled, which throttling tells by itself."""
 
     @property
     def on(self) -> bool:
-        """Whether insights are on for anything."""
-        return bool(self._counted)
+        """Whether accesses are counted for anything, so that operations must be watched."""
+        return bool(self._accessed)
 
     def of(self, table: Table, index_name: str | None) -> Counted | None:
         """Return what is counted for a table or index, ``None`` where insights are off."""
@@ -141,6 +144,9 @@ class KeyCounts:
                     counted.keep(before)
                 found.setdefault(table.uid, {})[target.index_name] = counted
         self._counted = found
+        self._accessed = frozenset(
+            uid for uid, targets in found.items() if any(PARTITIONS_ACCESSED in it.series for it in targets.values())
+        )
 
     def guard(self, operation: Operation) -> Run:
         """Return what to run in place of an operation."""
@@ -171,9 +177,9 @@ class KeyCounts:
             self._count_write(minute, change.table, change.key, change.incumbent, change.image, change.size, 1)
 
     def _passes(self, context: Context, request: Mapping[str, Any]) -> bool:
-        """Whether a request is about a table for which nothing is counted."""
+        """Whether a request is about a table of which no access is counted."""
         table = context.catalogue.by_name.get(request.get("TableName", ""))
-        return table is not None and table.uid not in self._counted
+        return table is not None and table.uid not in self._accessed
 
     def _read(self, operation: Operation, context: Context, request: dict[str, Any]) -> Response:
         if self._passes(context, request):
@@ -242,7 +248,7 @@ class KeyCounts:
                 counted = self.of(table, None)
                 if counted is not None:
                     counted.access(minute, key, read_units(live_size(stored), consistent=True) * factor)
-            elif table.uid in self._counted:
+            elif table.uid in self._accessed:
                 now = context.reader.get(table, key)
                 image = now.image if now is not None else None
                 self._count_write(minute, table, key, stored, image, live_size(now), factor)

@@ -281,13 +281,15 @@ async def test_a_query_that_was_throttled_counts_for_its_partition() -> None:
     assert (watched.counts("PKT"), watched.counts("SKT")) == ({"a": 1}, {})
 
 
-async def test_an_operation_runs_as_it_is_where_insights_are_off() -> None:
+async def test_an_operation_runs_as_it_is_where_no_access_is_counted() -> None:
     watched = await Watched().create(mode=None)
     assert watched.engine.guards.follow(watched.engine.catalogue.by_name.values()) is None
     await watched.enable()
     guard = watched.engine.guards.follow(watched.engine.catalogue.by_name.values())
     assert guard is not None
     assert guard(OPERATIONS["ListTables"]) is OPERATIONS["ListTables"].run
+    await watched.enable(ContributorInsightsMode="THROTTLED_KEYS")
+    assert watched.engine.guards.follow(watched.engine.catalogue.by_name.values()) is None
     await watched.enable("DISABLE")
     assert watched.engine.guards.follow(watched.engine.catalogue.by_name.values()) is None
 
