@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from bench import access, caching, catching_up, delay, links, mesh, proxy, region, report, trimming
+from bench import access, caching, catching_up, delay, links, mesh, page, proxy, region, report, trimming
 
 
 def main() -> None:
@@ -26,13 +26,14 @@ def main() -> None:
     replication = links.measure(max(3.0, seconds))
     proxies = report.proxies(proxy.measure(seconds))
     cached = caching.measure(seconds)
+    shown = page.measure(max(5.0, seconds))
     growth = report.Growth(
         catching_up.measure(max(3.0, seconds)),
         delay.measure(max(3.0, seconds)),
         mesh.measure(max(5.0, seconds)),
         trimming.measure(),
     )
-    budgets = report.budgets(rows, grown, memory, idle, start, replication, growth, cached)
+    budgets = report.budgets(rows, grown, memory, idle, start, replication, growth, cached, shown)
     print(budgets)
     print(proxies)
     print(access.report())
@@ -50,6 +51,7 @@ def main() -> None:
                 "Ten regions in full mesh": report.figures(growth.mesh),
                 "Trimming of the change log": report.figures(growth.trimming),
                 "Cache": report.figures(cached),
+                "The live page": report.figures(shown),
                 "Proxy": proxies,
             },
             busy,

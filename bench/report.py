@@ -13,6 +13,7 @@ from bench.catching_up import CatchingUp
 from bench.delay import Distant
 from bench.links import Links
 from bench.mesh import Mesh
+from bench.page import Page
 from bench.region import Row
 from bench.trimming import Trimming
 
@@ -96,6 +97,7 @@ def budgets(
     links: Links,
     growth: Growth,
     cached: Caching,
+    shown: Page,
 ) -> str:
     """Render the budgets beside what was measured in this run."""
     cell = {(row.peer, row.operation, row.connections): row.sample for row in rows}
@@ -158,6 +160,13 @@ def budgets(
     ]
     lines.append(
         ("GetItem through a cache: CPU of one that is held against one that is not", "≤ 1/3", f"1/{cached.ratio:.1f}")
+    )
+    lines.append(
+        (
+            "server of the live page: ten regions, 1,000 writes/s, the page open",
+            "≤ 10 % of a core",
+            f"{shown.busy_cpu_percent:.1f} % at {shown.writes_per_second:,.0f} writes/s",
+        )
     )
     return table(("what", "budget", "measured"), lines + _of_growth(links, growth))
 

@@ -56,7 +56,7 @@ def test_the_form_applies_a_fault_with_its_numbers_and_it_can_be_healed_alone(pa
 
 def test_a_lossy_link_shows_its_loss_on_the_map_as_a_figure(page: Page, cluster: Cluster) -> None:
     name = f"{WEST}->{EAST}"
-    page.locator(f'#map-stage [data-name="{name}"]').click()
+    page.locator(f'#map-stage [data-name="{name}"]').press("Enter")
     page.get_by_role("button", name="Lose connections: one in three attempts").click()
     expect(page.locator(f'#map-stage [data-name="{name}"] .struck')).to_have_text("33 % lost")
     expect(page.locator(f'#matrix td:has([data-name="{name}"]) small')).to_contain_text("33 % lost")

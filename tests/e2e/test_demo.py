@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from http.client import IncompleteRead
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from settled import Run
@@ -73,7 +75,7 @@ def wait_for_exit(pids: list[int]) -> None:
         os.close(descriptor)
 
 
-def test_the_demo_makes_traffic_that_replicates_and_ctrl_c_ends_everything(start: Start) -> None:
+def test_the_demo_makes_traffic_that_replicates_and_ctrl_c_ends_everything_while_somebody_looks(start: Start) -> None:
     demo = start()
     assert list(demo.status) == ["us-east-1", "eu-west-1", "ap-northeast-1"]
     for region in demo.status.values():
@@ -85,7 +87,12 @@ def test_the_demo_makes_traffic_that_replicates_and_ctrl_c_ends_everything(start
     admin = demo.admin("ap-northeast-1")
     while len({record.origin for record in admin.dump("orders")}) < 3:
         pass
-    assert demo.end(signal.SIGINT) == 0
+    page = demo.printed.partition("See it live: ")[2].split()[0]
+    with urlopen(page + "stream", timeout=60) as stream:
+        assert stream.readline().startswith(b"id: ")
+        assert demo.end(signal.SIGINT) == 0  # Whoever looks at the page holds nothing up.
+        with suppress(ConnectionError, IncompleteRead):
+            stream.read()
     assert demo.printed.endswith("Stopping.\n")
     wait_for_exit(demo.pids)
     assert not data.exists()
