@@ -4,7 +4,8 @@ What: the operations of event source mappings over the region's triggers, and ``
 configuration. The client's ``endpoint_url`` is this path or the gateway, which knows such a request by the service it
 is signed for.
 
-Invariant: whatever else Lambda can do answers ``UnknownOperationException`` and does nothing.
+Invariants: whatever else Lambda can do answers ``UnknownOperationException`` and does nothing. A web page reaches
+nothing: a request with an ``Origin`` is refused, whatever it asks for.
 
 Source: botocore's ``lambda`` model; AWS API reference of Lambda.
 """
@@ -79,6 +80,9 @@ class _Lambda:
         """Answer one request."""
         name, found = _MODEL.route(request.method, "/" + request.match_info["path"])
         try:
+            if "Origin" in request.headers:
+                # A page in somebody's browser must not have functions called on their machine.
+                raise LambdaError("AccessDeniedException", 403, "Requests that web pages send are not answered here.")
             if name == "Invoke":
                 return await self._invoke(request, function_of(found["FunctionName"]))
             operation = self._operations.get(name)

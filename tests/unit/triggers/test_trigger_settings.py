@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from atoll import config
 from atoll.failure import ConfigError, UsageError
 from atoll.triggering import target_of
-from atoll.triggers.settings import kind_of, url_of
+from atoll.triggers.settings import TriggerSettings, kind_of, url_of
 
 TOML = """
 [functions]
@@ -92,3 +94,26 @@ def test_a_function_of_a_program_is_found_by_where_it_stands() -> None:
     assert target_of(load) == f"{Path(__file__).parent}/test_trigger_settings:load"
     with pytest.raises(UsageError, match="top level"):
         target_of(lambda event, context: None)
+
+
+def test_every_setting_of_a_trigger_stands_in_the_reference_with_its_default() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "triggers.md").read_text()
+    section = page.partition("## Settings\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", section, re.MULTILINE)
+    told = {
+        name: default
+        for names, defaults in rows
+        for name, default in zip(re.findall(r"`(\w+)`", names), defaults.replace("`", "").split(", "), strict=True)
+    }
+    fields = {field.name: field for field in msgspec.structs.fields(TriggerSettings) if field.name != "stream_label"}
+    shown = {True: "true", False: "false", "": "none"}
+    assert told == {
+        name: "(needed)"
+        if field.required
+        else "none"
+        if field.default_factory is list
+        else shown.get(field.default, str(field.default))
+        if isinstance(field.default, bool | str)
+        else str(field.default)
+        for name, field in fields.items()
+    }
