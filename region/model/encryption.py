@@ -33,10 +33,10 @@ _CONFLICT: Final = b"f"
 
 def master_of(table: Table, region: str) -> str:
     """Return the name of the master key that a table has in a region."""
-    if not table.setting(settings.SSE):
-        return OWNED
     member: Mapping[str, Any] = table.members().get(region) or {}
-    return str(member.get(KEY) or table.local.extra.get(KEY) or OWNED)
+    if member.get(KEY):
+        return str(member[KEY])
+    return str((table.setting(settings.SSE) and table.local.extra.get(KEY)) or OWNED)
 
 
 def item_binding(kind: bytes, table_id: int, key: bytes, hlc: int, origin: str) -> bytes:

@@ -125,3 +125,23 @@ def test_a_rotation_is_followed_while_both_regions_write(encrypted: Cluster, rin
     for region in encrypted.regions:
         encrypted.restart(region)
     encrypted.wait_converged("orders")
+
+
+def test_a_replica_whose_key_is_not_there_yet_waits_for_it_and_holds_up_nothing(
+    encrypted: Cluster, ring: Path, run: Run
+) -> None:
+    client = encrypted.client(EAST)
+    key = [{"AttributeName": "id", "AttributeType": "S"}]
+    schema = [{"AttributeName": "id", "KeyType": "HASH"}]
+    client.create_table(TableName="later", BillingMode="PAY_PER_REQUEST", AttributeDefinitions=key, KeySchema=schema)
+    put(encrypted, EAST, "later", "first")
+    replica = {"RegionName": WEST, "KMSMasterKeyId": "alias/later"}
+    client.update_table(TableName="later", ReplicaUpdates=[{"Create": replica}])
+    put(encrypted, EAST, "other", "not held up")
+    encrypted.wait_converged("other")
+    eventually(lambda: "key gone" in str(encrypted.admin(WEST).status().alarms), "nobody was told")
+    with encrypted.caller(WEST) as there:
+        assert not is_active(there, "later", {EAST})
+        assert run("keys", "create", "--keyring", str(ring), "--alias", "alias/later").returncode == 0
+        eventually(lambda: is_active(there, "later", {EAST}), "the replica was not made")
+    encrypted.wait_converged("later")

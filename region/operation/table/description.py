@@ -250,11 +250,9 @@ def _table_class(table: Table, member: Mapping[str, Any] | None, own: Mapping[st
 
 
 def _add_rest(context: Context, answer: Description, table: Table, mine: Mapping[str, Any]) -> None:
-    if table.setting(settings.SSE):
-        member = table.members().get(context.settings.region) or {}
-        answer["SSEDescription"] = encryption(
-            context, member.get("KMSMasterKeyId") or table.local.extra.get("KMSMasterKeyId")
-        )
+    own_key = (table.members().get(context.settings.region) or {}).get("KMSMasterKeyId")
+    if own_key or table.setting(settings.SSE):
+        answer["SSEDescription"] = encryption(context, own_key or table.local.extra.get("KMSMasterKeyId"))
         if table.local.inaccessible is not None:
             since_ms = table.local.inaccessible.since_ms
             answer["SSEDescription"]["InaccessibleEncryptionDateTime"] = since_ms / 1000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,9 @@ def test_aliases_are_given_once_and_look_like_aliases(ring: Ring) -> None:
     assert isinstance(ring.run("create", "--alias", "orders").exception, UsageError)
     assert ring.run("create").exit_code == 0
     assert len(keyring.read(ring.path).keys) == 3
+
+
+def test_a_region_without_encryption_loads_no_cryptography() -> None:
+    program = "import sys, atoll.cli.start; print(any(name.startswith('cryptography') for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
