@@ -53,9 +53,9 @@ def place(cluster: str | None, region: str | None) -> Place:
     if name not in clients:
         raise UnknownRegionError(f"The cluster has no region {name}.", f"It has {', '.join(clients)}.")
     endpoint = clients[name].status().addresses.api
-    return Place(
-        name, clients[name], DynamoCaller(endpoint, name, trust=clients[name].trust, key=access_key(os.environ))
-    )
+    caller = DynamoCaller(endpoint, name, trust=clients[name].trust, key=access_key(os.environ))
+    click.get_current_context().call_on_close(caller.close)
+    return Place(name, clients[name], caller)
 
 
 def follow(where: Place, arn: str, title: str) -> ArchiveJob | None:

@@ -11,7 +11,12 @@ from atoll.cli import archiving, options
 
 @click.command("backup")
 @click.argument("table")
-@click.option("--name", default="backup", show_default=True, help="A name for people: 3 to 255 of a-zA-Z0-9_.-")
+@click.option(
+    "--name",
+    default="backup",
+    show_default=True,
+    help="A name for people: 3 to 255 letters, digits, hyphens, dots and underscores.",
+)
 @archiving.region_option
 @options.cluster_option
 @options.json_option

@@ -17,7 +17,9 @@ FORMATS = {"json": "DYNAMODB_JSON", "ion": "ION"}
 @click.argument("table")
 @click.option("--bucket", required=True, help="The S3 bucket, or what the region's configuration makes of that name.")
 @click.option("--prefix", help="What the names in the bucket begin with.")
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="json", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(FORMATS)), default="json", show_default=True, help="Of the items."
+)
 @click.option("--at", type=Moment(), metavar="TIME", help="The moment to export, in UTC.  [default: now]")
 @click.option("--since", type=Moment(), metavar="TIME", help="Export only what has changed since, up to --until.")
 @click.option("--until", type=Moment(), metavar="TIME", help="With --since.  [default: now]")

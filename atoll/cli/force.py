@@ -24,7 +24,9 @@ def command(target: Target, cluster: str | None, as_json: bool) -> None:
     """
     if target.source is None or target.sink is None:
         raise click.UsageError("Name the link: 'us-east-1->eu-west-1'.")
-    links = require_region(target.sink, options.find(cluster)).force(target.source)
+    clients = options.find(cluster)
+    require_region(target.source, clients)
+    links = require_region(target.sink, clients).force(target.source)
     if as_json:
         click.echo(json.dumps({"forced": links}))
         return

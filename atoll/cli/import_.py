@@ -34,8 +34,16 @@ class KeyType(click.ParamType[tuple[str, str]]):
 @click.option("--prefix", default="", help="What the names of the objects begin with.")
 @click.option("--hash-key", type=KeyType(), required=True, metavar="NAME[:S|N|B]", help="The partition key.")
 @click.option("--range-key", type=KeyType(), metavar="NAME[:S|N|B]", help="The sort key.")
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="json", show_default=True)
-@click.option("--compression", type=click.Choice(("gzip", "zstd", "none")), default="gzip", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(FORMATS)), default="json", show_default=True, help="Of the items."
+)
+@click.option(
+    "--compression",
+    type=click.Choice(("gzip", "zstd", "none")),
+    default="gzip",
+    show_default=True,
+    help="Of the files.",
+)
 @archiving.region_option
 @options.cluster_option
 @options.json_option

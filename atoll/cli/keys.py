@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -42,7 +42,8 @@ def command() -> None:
 @command.command("create")
 @_path
 @click.option("--alias", help="What tables may call it, such as alias/orders.")
-def create(path: Path, alias: str | None) -> None:
+@options.json_option
+def create(path: Path, alias: str | None, as_json: bool) -> None:
     """Make a key, and the keyring where there is none, with the key of tables that name none."""
     file = keyring.read(path) if path.exists() else KeyFile()
     wanted = ([] if file.find(OWNED) else [OWNED]) + ([] if alias in (None, OWNED) else [str(alias)])
@@ -56,6 +57,9 @@ def create(path: Path, alias: str | None) -> None:
         made = [keyring.new_key(SystemRng(), SystemClock().now_ms(), [])]
     file.keys += made
     keyring.write(path, file)
+    if as_json:
+        click.echo(msgspec.json.encode([_shown(key) for key in made]).decode())
+        return
     for key in made:
         click.echo(f"{key.id}  {', '.join(key.aliases)}".rstrip())
 
@@ -67,8 +71,7 @@ def show(path: Path, as_json: bool) -> None:
     """List the keys, without their secrets."""
     keys = keyring.read(path).keys
     if as_json:
-        shown = [{**msgspec.to_builtins(key), "generations": len(key.generations), "state": key.state} for key in keys]
-        click.echo(msgspec.json.encode(shown).decode())
+        click.echo(msgspec.json.encode([_shown(key) for key in keys]).decode())
         return
     table = options.columns("id", "state", "generations", "aliases", right=("generations",), wrapped=("aliases",))
     for key in keys:
@@ -79,7 +82,8 @@ def show(path: Path, as_json: bool) -> None:
 @command.command("rotate")
 @_path
 @_key
-def rotate(path: Path, name: str) -> None:
+@options.json_option
+def rotate(path: Path, name: str, as_json: bool) -> None:
     """Give a key a new generation: tables get new data keys, and are encrypted anew in the background."""
 
     def act(key: MasterKey) -> str:
@@ -88,40 +92,43 @@ def rotate(path: Path, name: str) -> None:
         key.generations.append(keyring.new_secret(SystemRng()))
         return f"has generation {len(key.generations)}"
 
-    _change(path, name, act)
+    _change(path, name, act, as_json=as_json)
 
 
 @command.command("disable")
 @_path
 @_key
-def disable(path: Path, name: str) -> None:
+@options.json_option
+def disable(path: Path, name: str, as_json: bool) -> None:
     """Let nobody use a key: its tables become INACCESSIBLE_ENCRYPTION_CREDENTIALS."""
 
     def act(key: MasterKey) -> str:
         key.enabled = False
         return "is disabled"
 
-    _change(path, name, act)
+    _change(path, name, act, as_json=as_json)
 
 
 @command.command("enable")
 @_path
 @_key
-def enable(path: Path, name: str) -> None:
+@options.json_option
+def enable(path: Path, name: str, as_json: bool) -> None:
     """Let a key be used again, also one that was to be deleted."""
 
     def act(key: MasterKey) -> str:
         key.enabled, key.deletion_ms = True, None
         return "is enabled"
 
-    _change(path, name, act)
+    _change(path, name, act, as_json=as_json)
 
 
 @command.command("schedule-deletion")
 @_path
 @_key
 @click.option("--days", type=click.IntRange(0, 30), default=30, show_default=True, help="0: now, for good.")
-def schedule_deletion(path: Path, name: str, days: int) -> None:
+@options.json_option
+def schedule_deletion(path: Path, name: str, days: int, as_json: bool) -> None:
     """Delete a key after some days, in which it cannot be used but can be enabled again."""
     now_ms = SystemClock().now_ms()
 
@@ -129,10 +136,10 @@ def schedule_deletion(path: Path, name: str, days: int) -> None:
         key.deletion_ms = now_ms + days * DAY_MS
         return f"is to be deleted in {days} days" if days else "is deleted: what is encrypted under it is lost"
 
-    _change(path, name, act)
+    _change(path, name, act, as_json=as_json)
 
 
-def _change(path: Path, name: str, act: Callable[[MasterKey], str]) -> None:
+def _change(path: Path, name: str, act: Callable[[MasterKey], str], *, as_json: bool) -> None:
     now_ms = SystemClock().now_ms()
     file = keyring.read(path).without_deleted(now_ms)
     key = file.find(name)
@@ -140,4 +147,9 @@ def _change(path: Path, name: str, act: Callable[[MasterKey], str]) -> None:
         raise UsageError(f"The keyring {path} has no key {name}.", "`atoll keys list` shows which it has.")
     said = act(key)
     keyring.write(path, file.without_deleted(now_ms))
-    click.echo(f"{key.id} {said}")
+    click.echo(msgspec.json.encode(_shown(key)).decode() if as_json else f"{key.id} {said}")
+
+
+def _shown(key: MasterKey) -> dict[str, Any]:
+    """Return a key as it is told: how many generations it has, and not their secrets."""
+    return {**msgspec.to_builtins(key), "generations": len(key.generations), "state": key.state}

@@ -29,7 +29,9 @@ Say = Callable[[str], None]
 @click.option("--converged", is_flag=True, help="Until all replicas of the tables, or of all tables, are equal.")
 @click.option("--token", metavar="TOKEN", help="Until --region has caught up with this session token.")
 @click.option("--region", metavar="REGION", help="With --token.")
-@click.option("--timeout", "timeout_ms", type=options.Duration(), default="30s", show_default=True)
+@click.option(
+    "--timeout", "timeout_ms", type=options.Duration(), default="30s", show_default=True, help="For how long."
+)
 @options.cluster_option
 @options.json_option
 def command(
