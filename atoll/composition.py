@@ -348,12 +348,12 @@ async def _serve(config: Config, *, tethered: bool) -> int:
     loop.set_exception_handler(lambda _, context: _unhandled(region, context))
     addresses = await region.start()
     try:
+        region.follow_files(loop)
         _say_ready(region, addresses, tethered=tethered)
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         await loop.run_in_executor(None, region.logs.open)
         await loop.run_in_executor(None, certificates.load)
-        region.follow_files(loop)
         region.logs.say("info", "ready", **msgspec.structs.asdict(addresses))
         code = await stopped
         region.logs.say("info", "stopping", code=code)
