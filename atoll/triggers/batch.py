@@ -165,11 +165,6 @@ class Line:
         """Whether no further records will come: what waits is a batch, however small."""
 
     @property
-    def waiting(self) -> int:
-        """How many records wait to be put into a batch."""
-        return len(self._waiting)
-
-    @property
     def wants(self) -> bool:
         """Whether there is room for further records: a little more than a batch is kept ready."""
         fits = self._waiting_bytes < self.policy.payload_bytes_max
