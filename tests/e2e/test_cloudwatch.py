@@ -262,7 +262,7 @@ def test_pages_of_data_put_together_are_the_whole(cloudwatch: Any) -> None:
         ("get_metric_data", {"MetricDataQueries": [{"Id": "a"}]}, "ValidationError", "either MetricStat or Expression"),
         ("get_metric_data", {"NextToken": "none"}, "InvalidNextToken", "NextToken"),
         ("get_metric_data", {"MaxDatapoints": 0}, "ValidationError", "MaxDatapoints"),
-        ("put_metric_data", {}, "InvalidAction|UnknownOperation", "GetMetricStatistics, ListMetrics are"),
+        ("put_metric_data", {}, "InvalidAction|UnknownOperation", "GetMetricStatistics, ListMetrics"),
     ],
 )
 def test_what_is_wrong_is_refused_with_cloudwatchs_code(
