@@ -1,7 +1,7 @@
 """The three protocols that SDKs speak to CloudWatch: CBOR (Smithy RPC v2), AWS JSON 1.0, and the older query with XML.
 
 What: a :class:`Protocol` knows its requests by how they come (:func:`of`), reads operation and parameters, and writes
-answers and errors. The current botocore and SDK for Go speak CBOR, older ones JSON or query.
+answers and errors. botocore chooses JSON where a service lists it, other SDKs CBOR; older ones have query alone.
 
 Invariants: an error is told in the protocol of its request, with CloudWatch's older code beside the shape's name, which
 SDKs prefer (``x-amzn-query-error``). What cannot be read is a refusal, never a 500.
