@@ -203,8 +203,13 @@ class Repairer:
 
     # One comparison.
 
-    async def compare(self, table: Table, inlet: Inlet, *, repair: bool, planned: bool = False) -> Tally:
+    async def compare(
+        self, table: Table, inlet: Inlet, *, repair: bool, planned: bool = False, behind: bool = True
+    ) -> Tally:
         """Compare a table with a peer; ``repair`` takes what this region lacks, ``planned`` also removes what is gone.
+
+        Without ``behind`` it leaves alone what may still be on its way: the stream of a table shows every version of an
+        item that the link brings, and of what is taken here the last alone.
 
         Raises:
             NotNowError: one of the two replicas, or its digest, is not complete.
@@ -222,7 +227,8 @@ class Repairer:
                 gone = [it.key for it in differences if it.gone and it.here is not None]
                 if gone:
                     tally.removed += await self._around.durably(partial(_remove, table.uid, gone))
-            wanted = [it.key for it in differences if it.wanted] if repair else []
+            takes = (it for it in differences if it.wanted and (behind or it.settled or it.vector))
+            wanted = [it.key for it in takes] if repair else []
             if repair:
                 tally.recovered += sum(it.lacks_write_of(self._around.region) for it in differences)
             while wanted:
@@ -270,7 +276,7 @@ class Repairer:
 
     async def _look(self, table: Table, inlet: Inlet) -> None:
         try:
-            tally = await self.compare(table, inlet, repair=True)
+            tally = await self.compare(table, inlet, repair=True, behind=False)
         except NotNowError:
             return
         except Exception as error:

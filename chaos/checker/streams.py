@@ -1,9 +1,10 @@
 """Streams: each region's stream holds, per item, every winning version, once, in order.
 
 What: a stream is a view of the region's log. In each log the effective records of an item rise in version and come
-once; each says truly what it did (inserted, modified, removed), how large the old item was, and what it was where old
-images are kept; the last of them is the item as it stands. And where clients read streams (events ``consume``),
-each consumer got exactly the log's changes of each item, from the first on, in order.
+once, and of another origin's none that had won is missing between two; each says truly what it did (inserted, modified,
+removed), how large the old item was, and what it was where old images are kept; the last of them is the item as it
+stands. And where clients read streams (events ``consume``), each consumer got exactly the log's changes of each item,
+from the first on, in order.
 
 Hazards: an item that came with a snapshot has no record, and a stream does not begin with a copy; so an item without
 any record is judged only if its version is later than the region's becoming a replica. A consumer may not have come
@@ -40,6 +41,7 @@ def check(evidence: Evidence) -> list[Violation]:
         for successor in evidence.succession(region):
             by_item.setdefault((successor.record.table_uid, successor.record.key), []).append(successor.record)
             found += _judge(evidence, region, held, successor)
+        found += _passed_over(evidence, region, by_item)
         for uid, rows in held.tables.items():
             found += _last(evidence, region, uid, rows, by_item)
         found += _consumed(evidence, region, by_item)
@@ -59,6 +61,35 @@ def _judge(evidence: Evidence, region: str, held: Replica, successor: Successor)
     # What a region that was set back has fetched again is in no record.
     if certain and not evidence.set_back(region):
         yield from _truth(told, table, text, before, record, held.tables.get(record.table_uid))
+
+
+def _passed_over(evidence: Evidence, region: str, by_item: dict[_Place, list[LogRecord]]) -> Iterator[Violation]:
+    """Find writes of another region that had won and are not in the log, though a later one of the same region is.
+
+    An origin's changes come in order. When the later one came, the item was below the missing one, and had not met it.
+    """
+    for successor in evidence.succession(region):
+        record, before, certain = successor
+        origin = record.version.origin
+        if before is None or not certain or origin == region or not evidence.intact(region):
+            continue
+        if evidence.set_back(origin) or origin not in evidence.replicas:
+            continue
+        place = record.table_uid, record.key
+        logged = {it.version.timestamp for it in by_item[place]}
+        for write in evidence.by_item.get(place, ()):
+            version = write.version
+            won = before.version.timestamp < version.timestamp < record.version.timestamp
+            if version.origin != origin or not won or before.version.covers(*version.timestamp):
+                continue
+            if version.timestamp not in logged and not evidence.forgotten(write):
+                table, text = evidence.table_name(record.table_uid), evidence.key_text(record)
+                sentence = (
+                    f"{table}/{text} in the log of {region}: {words.write(record, tag_of(record.image))} comes after "
+                    f"{words.at(before.version.timestamp)}, and {origin} wrote "
+                    f"{words.write(write, tag_of(write.image))} in between, which won and is not there"
+                )
+                yield Violation(INVARIANT, sentence, table, text)
 
 
 def _truth(

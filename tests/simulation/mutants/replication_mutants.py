@@ -129,7 +129,7 @@ def winner_and_loser_swapped(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(conflicts, "record", lambda *arguments, won: record(*arguments, won=not won))
 
 
-@mutant("values", "fold", "liveness", nemeses=("weather", "crashes"))
+@mutant("values", "fold", "liveness", "streams", nemeses=("weather", "crashes"))
 def off_by_one_after_reconnect(patch: pytest.MonkeyPatch) -> None:
     """After a reconnect the stream begins one record too late (MySQL's master position)."""
     subscribe = Sink.subscribe
