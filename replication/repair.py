@@ -228,7 +228,9 @@ class Repairer:
                 if gone:
                     tally.removed += await self._around.durably(partial(_remove, table.uid, gone))
             takes = (it for it in differences if it.wanted and (behind or it.settled or it.vector))
-            wanted = [it.key for it in takes] if repair else []
+            # The cursor has passed over the peer's writes, so what is here must meet those that lose to it, too.
+            met = (it for it in differences if planned and not it.wanted and it.there is not None and not it.gone)
+            wanted = [it.key for it in (*takes, *met)] if repair else []
             if repair:
                 tally.recovered += sum(it.lacks_write_of(self._around.region) for it in differences)
             while wanted:
