@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from bench import access, caching, catching_up, delay, links, mesh, page, proxy, region, report, trimming
+from bench import access, caching, catching_up, delay, links, mesh, page, proxy, region, report, simulation, trimming
 
 
 def main() -> None:
@@ -33,6 +33,7 @@ def main() -> None:
         mesh.measure(max(5.0, seconds)),
         trimming.measure(),
     )
+    simulated = simulation.measure(20 if arguments.quick else simulation.SEEDS)
     budgets = report.budgets(rows, grown, memory, idle, start, replication, growth, cached, shown)
     print(budgets)
     print(proxies)
@@ -51,6 +52,7 @@ def main() -> None:
                 "Ten regions in full mesh": report.figures(growth.mesh),
                 "Trimming of the change log": report.figures(growth.trimming),
                 "Cache": report.figures(cached),
+                "Simulation": report.figures(simulated),
                 "The live page": report.figures(shown),
                 "Proxy": proxies,
             },
