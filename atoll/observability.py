@@ -146,11 +146,15 @@ class _Forward(logging.Handler):
         self._logs = logs
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Log a record; a log that cannot be written to is logging's to report, and not its caller's to fail by."""
         level = "error" if record.levelno >= logging.ERROR else "warning"
         fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info:
             fields["exc_info"] = record.exc_info
-        self._logs.say(level, record.getMessage(), **fields)
+        try:
+            self._logs.say(level, record.getMessage(), **fields)
+        except (OSError, ValueError):
+            self.handleError(record)
 
 
 def _json(value: Any, **_: Any) -> str:
