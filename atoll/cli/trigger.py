@@ -20,6 +20,20 @@ from atoll.triggers.settings import TriggerSettings, check
 region_option = click.option("--region", "regions", multiple=True, help="In this region alone. May be given again.")
 
 
+def effect_options(verb: Callable[..., int]) -> Callable[..., int]:
+    """Give a verb that lists what triggers have handed over its options."""
+    since = click.option(
+        "--since", type=options.Moment(), default="-1h", show_default=True, help="Seen since that moment."
+    )
+    limit = click.option(
+        "--limit", default=100, show_default=True, type=click.IntRange(min=0), help="The newest N. 0: all."
+    )
+    table = click.option("--table", help="Of one table.")
+    for option in (options.json_option, options.cluster_option, region_option, limit, since, table):
+        verb = option(verb)
+    return verb
+
+
 @click.group("trigger")
 def command() -> None:
     """Call functions with what changes in a table, as Lambda's event source mappings do."""
@@ -121,12 +135,7 @@ def remove(name: str, regions: tuple[str, ...], cluster: str | None, as_json: bo
 
 
 @command.command("duplicates")
-@click.option("--table", help="Of one table.")
-@click.option("--since", type=options.Moment(), default="-1h", show_default=True, help="Seen since that moment.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=0), help="The newest N. 0: all.")
-@region_option
-@options.cluster_option
-@options.json_option
+@effect_options
 def duplicates(
     table: str | None, since: str, limit: int, regions: tuple[str, ...], cluster: str | None, as_json: bool
 ) -> int:
@@ -139,12 +148,7 @@ def duplicates(
 
 
 @command.command("echoes")
-@click.option("--table", help="Of one table.")
-@click.option("--since", type=options.Moment(), default="-1h", show_default=True, help="Seen since that moment.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=0), help="The newest N. 0: all.")
-@region_option
-@options.cluster_option
-@options.json_option
+@effect_options
 def echoes(
     table: str | None, since: str, limit: int, regions: tuple[str, ...], cluster: str | None, as_json: bool
 ) -> int:

@@ -12,7 +12,6 @@ sends them where they are public.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +27,7 @@ from region.model.change import Response
 from region.model.job import Job
 from region.model.table import Table
 from region.model.values import INVALID
-from region.operation.archive import export_filter
+from region.operation.archive import export_filter, jobs
 from region.operation.archive import names as archive_names
 from region.operation.archive.continuous_backups import past, reachable
 from region.operation.context import Context
@@ -39,8 +38,6 @@ INCREMENTAL: Final = "INCREMENTAL_EXPORT"
 JSON: Final = "DYNAMODB_JSON"
 NEW_AND_OLD: Final = "NEW_AND_OLD_IMAGES"
 SPAN_MAX_MS: Final = 24 * 60 * 60 * 1000
-TOKEN_MS: Final = 8 * 60 * 60 * 1000
-LIST_LIMIT: Final = 25
 
 _ECHOED: Final = ("ClientToken", "S3Bucket", "S3BucketOwner", "S3Prefix", "S3SseAlgorithm", "S3SseKmsKeyId", FILTER)
 
@@ -58,14 +55,14 @@ def export_table_to_point_in_time(context: Context, request: Request) -> Respons
         ExportConflictError: the ClientToken belongs to another request.
         ValidationError: parameters do not fit each other.
     """
-    known = same_request(context, job.EXPORT, request)
+    known = jobs.same_request(context, job.EXPORT, request)
     if known is not None:
-        if known.details["digest"] != digest_of(request):
+        if known.details["digest"] != jobs.digest_of(request):
             raise ExportConflictError(f"The ClientToken was used with another request for the export {known.arn}")
         return {"ExportDescription": _describe(known)}
     table = archive_names.source_table(context, request["TableArn"])
     span = _span(context, table, request)
-    digest = digest_of(request)
+    digest = jobs.digest_of(request)
     if request.get(FILTER) is not None:
         export_filter.parse(request[FILTER], table)
     now_ms = context.now_ms()
@@ -89,7 +86,7 @@ def export_table_to_point_in_time(context: Context, request: Request) -> Respons
         },
     )
     context.save_job(work, queued=True)
-    forget_old(context, job.EXPORT)
+    jobs.forget_old(context, job.EXPORT)
     return {"ExportDescription": _describe(work)}
 
 
@@ -107,45 +104,18 @@ def describe_export(context: Context, request: Request) -> Response:
 
 def list_exports(context: Context, request: Request) -> Response:
     """Return a page of exports in the order of their ARNs."""
-    after = request.get("NextToken") or ""
-    found = [
-        work
-        for work in context.reader.archive.jobs(job.EXPORT)
-        if work.arn > after and request.get("TableArn") in (None, work.details["TableArn"])
-    ]
-    page = found[: request.get("MaxResults") or LIST_LIMIT]
+    page, after = jobs.page(
+        context, job.EXPORT, request.get("TableArn"), request.get("NextToken") or "", request.get("MaxResults")
+    )
     answer: Response = {
         "ExportSummaries": [
             {"ExportArn": work.arn, "ExportStatus": work.status, "ExportType": work.details["ExportType"]}
             for work in page
         ]
     }
-    if len(page) < len(found):
-        answer["NextToken"] = page[-1].arn
+    if after is not None:
+        answer["NextToken"] = after
     return answer
-
-
-def digest_of(request: Request) -> str:
-    """Return what tells two requests apart."""
-    return sha256(msgspec.json.encode(request, order="sorted")).hexdigest()
-
-
-def same_request(context: Context, kind: str, request: Request) -> Job | None:
-    """Return the job that a request's ClientToken stands for, if it still does."""
-    token = request.get("ClientToken")
-    if token is None:
-        return None
-    for work in context.reader.archive.jobs(kind):
-        if work.token == token and (work.ended_ms is None or context.now_ms() - work.ended_ms < TOKEN_MS):
-            return work
-    return None
-
-
-def forget_old(context: Context, kind: str) -> None:
-    """Forget jobs that ended 90 days ago."""
-    for work in context.reader.archive.jobs(kind):
-        if work.ended_ms is not None and context.now_ms() - work.ended_ms > job.KEPT_MS:
-            context.delete_job(work.arn)
 
 
 def completed(context: Context, work: Job) -> None:

@@ -22,15 +22,14 @@ from region.model.change import Response
 from region.model.job import Job
 from region.model.table import CREATING
 from region.model.values import INVALID
+from region.operation.archive import jobs
 from region.operation.archive import names as archive_names
-from region.operation.archive.exports import digest_of, forget_old, same_request
 from region.operation.context import Context
 from region.operation.replica import replicas
 from region.operation.table import options, records, tables
 
 UNSUPPORTED: Final = ("VectorIndexes",)
 CSV: Final = "CSV"
-LIST_LIMIT: Final = 25
 TOKEN_DIGITS: Final = 112
 """A page's token has at least as many hexadecimal digits, and a multiple of 16, as the model demands of clients."""
 
@@ -48,9 +47,9 @@ def import_table(context: Context, request: Request) -> Response:
         ValidationError: a parameter is wrong.
         LimitExceededError: the region holds 2,500 tables.
     """
-    known = same_request(context, job.IMPORT, request)
+    known = jobs.same_request(context, job.IMPORT, request)
     if known is not None:
-        if known.details["digest"] != digest_of(request):
+        if known.details["digest"] != jobs.digest_of(request):
             raise ImportConflictError(f"The ClientToken was used with another request for the import {known.arn}")
         return {"ImportTableDescription": _describe(known)}
     if (request.get("InputFormatOptions") or {}).get("Csv") and request["InputFormat"] != CSV:
@@ -58,7 +57,7 @@ def import_table(context: Context, request: Request) -> Response:
     creation = request["TableCreationParameters"]
     options.refuse_unsupported(creation, UNSUPPORTED, "ImportTable")
     name = context.table_name(creation["TableName"])
-    digest = digest_of(request)
+    digest = jobs.digest_of(request)
     values = tables.shared_settings(creation)
     local = tables.local_state(context, creation)
     if name in context.catalogue.by_name:
@@ -82,7 +81,7 @@ def import_table(context: Context, request: Request) -> Response:
         },
     )
     context.save_job(work, queued=True)
-    forget_old(context, job.IMPORT)
+    jobs.forget_old(context, job.IMPORT)
     return {"ImportTableDescription": _describe(work)}
 
 
@@ -104,16 +103,13 @@ def list_imports(context: Context, request: Request) -> Response:
     Raises:
         ValidationError: the token is none of this operation's.
     """
-    after = _after(request["NextToken"]) if request.get("NextToken") else ""
-    found = [
-        work
-        for work in context.reader.archive.jobs(job.IMPORT)
-        if work.arn > after and request.get("TableArn") in (None, work.details["TableArn"])
-    ]
-    page = found[: request.get("PageSize") or LIST_LIMIT]
+    token = request.get("NextToken")
+    page, after = jobs.page(
+        context, job.IMPORT, request.get("TableArn"), _after(token) if token else "", request.get("PageSize")
+    )
     answer: Response = {"ImportSummaryList": [_summary(work) for work in page]}
-    if len(page) < len(found):
-        answer["NextToken"] = _token(page[-1].arn)
+    if after is not None:
+        answer["NextToken"] = _token(after)
     return answer
 
 
