@@ -246,8 +246,7 @@ class Engine:
             self.held_s = loop.time() - began
         else:
             self._run_group(group)
-        if self._waiting:
-            self._schedule()
+        self._schedule()
 
     def _gathering(self) -> bool:
         """Whether to let one more tick go by, because the last one brought more writes and so may the next.
@@ -302,8 +301,7 @@ class Engine:
         else:
             self._committing = None
             self._committed(context, outcomes)
-        if self._waiting:
-            self._schedule()
+        self._schedule()
 
     def _committed(self, context: Context, outcomes: list[_Outcome]) -> None:
         changes = context.catalogue.changes
