@@ -8,6 +8,7 @@ Hazard: prometheus-client costs a tenth of a second to load, so it is loaded at 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -17,6 +18,11 @@ def families() -> dict[str, Any]:
         *(*_region_families(), *_store_families(), *_kinesis_families(), *_link_families(), *_safety_families()),
         *_trigger_families(),
     )
+    return by_name(found)
+
+
+def by_name(found: Iterable[Any]) -> dict[str, Any]:
+    """Return families by the names of their samples: prometheus-client leaves ``_total`` to the text format."""
     return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
 
 

@@ -16,11 +16,10 @@ MODULES = ("atoll.chaostoolkit.actions", "atoll.chaostoolkit.probes")
 
 def discover(discover_system: bool = True) -> Any:
     """Return what this extension offers, in the toolkit's form; nothing of the system is looked at."""
-    # Loaded where it is needed: the functions themselves work without Chaos Toolkit.
-    from chaoslib.discovery import discover_actions, discover_probes, initialize_discovery_result  # noqa: PLC0415
+    from chaoslib import discovery  # noqa: PLC0415  The functions themselves work without Chaos Toolkit.
 
     from atoll import __version__  # noqa: PLC0415  As above.
 
-    found = initialize_discovery_result("atoll.chaostoolkit", __version__, "atoll")
-    found["activities"] = [*discover_actions(MODULES[0]), *discover_probes(MODULES[1])]
+    found = discovery.initialize_discovery_result("atoll.chaostoolkit", __version__, "atoll")
+    found["activities"] = [*discovery.discover_actions(MODULES[0]), *discovery.discover_probes(MODULES[1])]
     return found

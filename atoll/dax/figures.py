@@ -6,13 +6,13 @@ one: ItemCacheHits, ItemCacheMisses, QueryCacheHits, QueryCacheMisses, TotalRequ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from atoll.dax.accelerator import Accelerator
 from atoll.dax.cache import Cache
+from atoll.metric_families import by_name
 from atoll.samples import Samples
 
 CACHES = ("item", "query")
@@ -79,10 +79,10 @@ def families() -> dict[str, Any]:
         CounterMetricFamily("atoll_dax_requests_total", "Requests of the DynamoDB API.", labels=operation),
         CounterMetricFamily("atoll_dax_request_errors_total", "Requests that were refused.", labels=operation),
     )
-    return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
+    return by_name(found)
 
 
-def samples(accelerator: Accelerator) -> Iterator[Any]:
+def samples(accelerator: Accelerator) -> Samples:
     """Yield all samples of this moment."""
     for name, cache in zip(CACHES, (accelerator.parts.items, accelerator.parts.queries), strict=True):
         taken = msgspec.structs.asdict(figures_of(cache))
@@ -92,8 +92,3 @@ def samples(accelerator: Accelerator) -> Iterator[Any]:
     for operation, count in accelerator.requests.items():
         yield "atoll_dax_requests_total", (operation,), count
         yield "atoll_dax_request_errors_total", (operation,), accelerator.errors[operation]
-
-
-def exposed(accelerator: Accelerator) -> Samples:
-    """Return the samples in the form that an exposition asks for."""
-    return samples(accelerator)

@@ -18,7 +18,7 @@ from atoll.dax.accelerator import Accelerator
 from atoll.dax.authority import Authority
 from atoll.dax.cache import Cache
 from atoll.dax.connection import Connection
-from atoll.dax.figures import Figures, exposed, families, figures_of
+from atoll.dax.figures import Figures, families, figures_of, samples
 from atoll.dax.following import Follower
 from atoll.dax.list_file import ListFile
 from atoll.dax.upstream import Upstream
@@ -164,7 +164,7 @@ class Cached:
         from atoll.observability import Exposition  # noqa: PLC0415
 
         if self._exposition is None:
-            self._exposition = Exposition(families, [lambda: exposed(self.accelerator)])
+            self._exposition = Exposition(families, [lambda: samples(self.accelerator)])
         return web.Response(body=self._exposition.text(), content_type="text/plain", charset="utf-8")
 
 

@@ -68,10 +68,11 @@ def _passed_over(evidence: Evidence, region: str, by_item: dict[_Place, list[Log
 
     An origin's changes come in order. When the later one came, the item was below the missing one, and had not met it.
     """
-    for successor in evidence.succession(region):
-        record, before, certain = successor
+    if not evidence.intact(region):
+        return
+    for record, before, certain in evidence.succession(region):
         origin = record.version.origin
-        if before is None or not certain or origin == region or not evidence.intact(region):
+        if before is None or not certain or origin == region:
             continue
         if evidence.set_back(origin) or origin not in evidence.replicas:
             continue
