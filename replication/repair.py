@@ -12,7 +12,8 @@ have not seen these writes will not find them in the log, and compare with this 
 
 What a plan cannot compare, because one of the two replicas is not there or not ready, is fetched: the cursor has passed
 over what the peer wrote, so the peer owes it (``replication.obligations``). Its log outlives its replica, but may have
-lost its end with a file; so where the peer's replica is gone, the others owe what they have.
+lost its end with a file; so where the peer's replica is gone, the others owe what they have. A region that has lost
+writes of its own waits until its replica is ready, as nobody else's log has them.
 
 Source: the project's design, section 4.
 """
@@ -26,7 +27,7 @@ from typing import Final
 
 import msgspec
 
-from region.model.table import Table
+from region.model.table import CREATING, Table
 from region.operation.context import Context
 from replication import applier, obligations, resynchronisation
 from replication.comparison import Comparison, Difference, NotNowError, in_turn
@@ -138,6 +139,9 @@ class Repairer:
         for uid in plan.tables:
             table = self._around.engine.catalogue.by_uid.get(uid)
             tally = None
+            if table is not None and plan.lost and table.local.status == CREATING:
+                # Its bootstrap fetches what others wrote; what this region wrote and lost only a comparison brings.
+                continue
             if table is not None and self._comparable(table, plan.peer):
                 if not inlet.usable:
                     continue

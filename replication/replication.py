@@ -191,7 +191,7 @@ class Replication:
         return self._pauses_changed()
 
     def _pauses_changed(self) -> asyncio.Future[None]:
-        """Let the links look, and keep the pauses, one after another."""
+        """Let the links look, and keep the pauses, one after another; not every caller minds if that fails."""
         self._poke()
         now = asyncio.get_running_loop().time()
         text = self._around.pauses.encode(now, self._around.now_ms())
@@ -201,6 +201,7 @@ class Replication:
             context.written += 1
 
         self._keeping = asyncio.ensure_future(self._around.durably(keep))
+        self._keeping.add_done_callback(lambda kept: kept.cancelled() or kept.exception())
         return self._keeping
 
     def force(self, peer: str) -> None:

@@ -294,11 +294,12 @@ class Evidence:
     def _setbacks(self) -> list[Setback]:
         found = []
         for fault, began_ns, ended_ns in self.timed_faults:
-            until_ns = ended_ns + MS_NS  # Times of faults are cut off to milliseconds.
+            # Times of faults are cut off to milliseconds. A loss of power takes what it takes when it begins, and the
+            # end of another fault may start the region before this one ends.
             if isinstance(fault, RestoreOldCopy):
-                found.append(Setback(fault.region, began_ns, until_ns))
+                found.append(Setback(fault.region, began_ns, ended_ns + MS_NS))
             elif isinstance(fault, Crash) and fault.power and self.durability != "full":
-                found.append(Setback(fault.region, 0, until_ns))
+                found.append(Setback(fault.region, 0, began_ns + MS_NS))
         return found
 
     @cached_property

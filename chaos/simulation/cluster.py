@@ -46,6 +46,7 @@ from chaos.simulation.process import WORLD
 from chaos.simulation.rest import Rest
 from chaos.stage import Remains, Sample
 from region.randomness import Rng, SeededRng, integer
+from replication.events import DigestMismatch
 
 NAMES: Final = (
     "us-east-1",
@@ -176,6 +177,11 @@ class SimulatedCluster:
     def defects(self) -> list[str]:
         """What broke an invariant within the regions, so that they stopped."""
         return [defect for machine in self.machines.values() for defect in machine.defects]
+
+    @property
+    def mismatches(self) -> list[DigestMismatch]:
+        """What regions found in the background that should have been alike in two of them."""
+        return [mismatch for machine in self.machines.values() for mismatch in machine.mismatches]
 
     # Faults.
 

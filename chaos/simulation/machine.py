@@ -34,6 +34,7 @@ from region.wire.exchange import Exchange, Origin
 from region.wire.settings import EndpointSettings
 from region.wire.statistics import EndpointStatistics
 from replication import Assembly, Ports, ReplicationSettings
+from replication.events import DigestMismatch
 
 RETRY_S: Final = 0.25
 WAIT_S: Final = (0.0005, 0.004)
@@ -104,6 +105,8 @@ class Machine:
         self.assembly: Assembly | None = None
         self.calls: dict[Call, None] = {}
         self.defects: list[str] = []
+        self.mismatches: list[DigestMismatch] = []
+        """What the background's comparison found that should have been alike."""
         self._settings = settings
         self._network = network
         self._rng = rng
@@ -138,6 +141,7 @@ class Machine:
         rng = SeededRng(int(self._rng.token(8), 16))
         store = open_store(self.disk.path, region=self.name, durability=self._settings.durability, rng=rng)
         events = Events()
+        events.subscribe(self._note_mismatch)
         if self._listen is not None:
             name, listen = self.name, self._listen
             events.subscribe(lambda event: listen(name, event))
@@ -160,6 +164,10 @@ class Machine:
             horizon=assembly.engine.horizon,
         )
         return assembly
+
+    def _note_mismatch(self, event: Event) -> None:
+        if isinstance(event, DigestMismatch):
+            self.mismatches.append(event)
 
     async def _beside(self, call: Callable[[], None]) -> None:
         """Call as if beside the event loop: others run while the disk is waited for."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,6 +135,7 @@ class _Run:
             outcome = Outcome(trial=trial, violations=self._found)
             if remains is not None:
                 evidence = self._evidence(remains)
+                self._found += _mismatches(self._cluster, evidence)
                 self._found += judge(evidence)
                 outcome.remarks = evidence.remarks
                 if look is not None:
@@ -214,6 +215,15 @@ async def _wreak(cluster: SimulatedCluster, script: Sequence[AnyFault]) -> None:
     for fault in sorted(script, key=lambda it: it.at_ms):
         await asyncio.sleep(max(0.0, fault.at_ms - cluster.now_ms()) / 1000)
         await cluster.apply(fault)
+
+
+def _mismatches(cluster: SimulatedCluster | None, evidence: Evidence) -> Iterator[Violation]:
+    """Find what the comparison in the background had to repair: without a setback there must be nothing."""
+    if cluster is None or evidence.setbacks():
+        return
+    for it in cluster.mismatches:
+        told = f"{it.sink} had {it.keys} items of {it.table} other than {it.source} below the safe time"
+        yield Violation("nothing to repair", f"{told} of both", it.table)
 
 
 def keep_files(folder: Path) -> Callable[[Witness], None]:

@@ -29,6 +29,8 @@ BATCHES: Final[dict[str, tuple[int | None, ...]]] = {
     "window_bytes": (None, None, 2000),
 }
 """Settings of replication that a seed may make small; ``None`` leaves the default."""
+COMPARISONS_MS: Final = (None, 5000)
+"""How often a seed may have regions compare in the background, where not as rarely as the product does."""
 DELAYS_MS: Final = (1.0, 20.0, 80.0, 150.0)
 
 
@@ -82,6 +84,9 @@ def plan(
     # As many operations in all, whether many workloads share them or one has them for itself.
     pause_ms = round(rng.uniform(0.7, 1.3) * 1000 * len(chosen))
     script = nemesis.script(rng, regions, int(span_s * 1000), nemeses)
+    compare_ms = pick(rng, COMPARISONS_MS)
+    if compare_ms is not None:
+        replication["compare_ms"] = compare_ms
     return Trial(
         seed=seed,
         span_s=span_s,

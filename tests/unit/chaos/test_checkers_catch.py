@@ -614,11 +614,18 @@ def test_what_a_restored_or_powerless_region_lost_is_excused() -> None:
     an_acknowledged_write_is_in_no_log(world)
     for fault in (
         {"kind": "restore-old-copy", "region": "east", "at_ms": 0, "for_ms": 1000},
-        {"kind": "crash", "region": "east", "power": True, "for_ms": 1000},
+        {"kind": "crash", "region": "east", "power": True, "at_ms": 1000, "for_ms": 1000},
     ):
         assert judge(world.evidence(faults=(fault,)), ["durability"]) == []
-    survives = {"kind": "crash", "region": "east", "power": True, "for_ms": 1000}
+    survives = {"kind": "crash", "region": "east", "power": True, "at_ms": 1000, "for_ms": 1000}
     assert judge(world.evidence(faults=(survives,), durability="full"), ["durability"]) != []
+
+
+def test_what_a_region_acknowledged_after_it_had_lost_its_power_is_not_excused() -> None:
+    world = ordinary()
+    an_acknowledged_write_is_in_no_log(world)
+    earlier = {"kind": "crash", "region": "east", "power": True, "for_ms": 1000}
+    assert judge(world.evidence(faults=(earlier,)), ["durability"]) != []
 
 
 def test_an_item_deleted_by_time_to_live_before_its_time_is_named() -> None:
@@ -646,6 +653,10 @@ def test_an_item_deleted_by_time_to_live_before_its_time_is_named() -> None:
     assert any(f"songs/x: t9 expires at {expires_s} s, and east deleted it by time to live" in it for it in found), (
         found
     )
+    # What a region that fell back deleted may have come from a peer, without a record.
+    restored = {"kind": "restore-old-copy", "region": "east", "at_ms": 0, "for_ms": 1}
+    found = [str(it) for it in judge(world.evidence(faults=(restored,)), ["values"])]
+    assert not any("time to live" in it for it in found)
 
 
 def test_what_waits_for_a_copy_over_a_struck_link_is_excused_on_the_others() -> None:
