@@ -7,7 +7,7 @@ of the cache's process, and of cache and region together; the client's is left o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -77,13 +77,13 @@ def measure(seconds: float) -> Caching:
     )
 
 
-async def _send(endpoint: str, numbers: range, options: dict[int, object]) -> None:
+async def _send(endpoint: str, numbers: range, options: Mapping[int, object]) -> None:
     """Get items by their numbers over several connections, the next of each when the one before is answered."""
     waiting = iter(numbers)
     await asyncio.gather(*(_connection(endpoint, waiting, options) for _ in range(CONNECTIONS)))
 
 
-async def _connection(endpoint: str, numbers: Iterator[int], options: dict[int, object]) -> None:
+async def _connection(endpoint: str, numbers: Iterator[int], options: Mapping[int, object]) -> None:
     address = urlsplit(endpoint)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(_HELLO)

@@ -27,7 +27,7 @@ from atoll.triggers.function import Answer, Call, function_arn
 from atoll.triggers.mapping import MappingError, Request, describe, function_of, settings_of
 from atoll.triggers.registry import UnknownFunctionError, UnknownTriggerError
 from atoll.triggers.trigger import Trigger
-from chaos.fis.rest import RestModel
+from chaos.fis.rest import FROM_A_PAGE, ORIGIN, RestModel
 from region.operation.context import arn
 from region.randomness import uuid
 
@@ -80,9 +80,9 @@ class _Lambda:
         """Answer one request."""
         name, found = _MODEL.route(request.method, "/" + request.match_info["path"])
         try:
-            if "Origin" in request.headers:
+            if ORIGIN in request.headers:
                 # A page in somebody's browser must not have functions called on their machine.
-                raise LambdaError("AccessDeniedException", 403, "Requests that web pages send are not answered here.")
+                raise LambdaError("AccessDeniedException", 403, FROM_A_PAGE)
             if name == "Invoke":
                 return await self._invoke(request, function_of(found["FunctionName"]))
             operation = self._operations.get(name)

@@ -4,7 +4,8 @@ What: an aiohttp application to be mounted where a region serves more than Dynam
 from botocore's model (:mod:`chaos.fis.rest`).
 
 Invariant: a request that the model's constraints refuse reaches nothing; what is not built answers
-``UnknownOperationException``. Credentials are not asked for, as on a region's admin address.
+``UnknownOperationException``. Credentials are not asked for, as on a region's admin address; so a web page, which any
+browser on the machine may show, reaches nothing.
 
 Source: botocore's ``fis`` model; AWS's REST-JSON protocol.
 """
@@ -20,7 +21,7 @@ from aiohttp import web
 from chaos.fis.actions import ACTIONS, GLOBAL_TABLE
 from chaos.fis.errors import FisError, ResourceNotFoundError, ValidationError
 from chaos.fis.experiments import Experiments
-from chaos.fis.rest import Request, RestModel
+from chaos.fis.rest import FROM_A_PAGE, ORIGIN, Request, RestModel
 
 BODY_BYTES_MAX: Final = 1 << 20
 PAGE: Final = 100
@@ -66,6 +67,8 @@ class _Endpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
+        if ORIGIN in request.headers:
+            return _refusal("AccessDeniedException", 403, FROM_A_PAGE)
         name, found = _MODEL.route(request.method, "/" + request.match_info["path"])
         operation = self._operations.get(name)
         if operation is None:

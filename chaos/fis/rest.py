@@ -15,11 +15,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 Request = dict[str, Any]
+ORIGIN: Final = "Origin"
+"""The header that browsers put on what a page sends, and clients of AWS never do."""
+FROM_A_PAGE: Final = "Requests that web pages send are not answered here."
 
 
 class RestModel:
