@@ -4,7 +4,8 @@ What: three occasions. A plan (``replication.resynchronisation``) is worked off 
 the background every pair of replicas is compared now and then; there a settled difference must never be found, is
 counted and told of, and repaired like the others. And an operator may ask.
 
-Invariants: what is taken is settled by the conflict rule, so clients write meanwhile, and the streams go on. Only a
+Invariants: what is taken is settled by the conflict rule, so clients write meanwhile, and the streams go on. A plan
+leaves to a third region's link what that has still to bring, as streams show every version of an item. Only a
 region with a plan removes what its peer has purged: it is the one that was away. Rows of this region's own origin
 are taken without a log record, with the timestamps that they had; when there were any, or traces of such beneath a
 write of another region, or a table is not held here any more to take them, the lineage is renewed, because peers that
@@ -238,12 +239,12 @@ class Repairer:
             if repair:
                 tally.recovered += sum(it.lacks_write_of(self._around.region) for it in differences)
             while wanted:
-                await self._take(table.uid, inlet, await comparison.rows(wanted), tally)
+                await self._take(table.uid, inlet, await comparison.rows(wanted), tally, planned=planned)
 
         await in_turn(await comparison.differing(), settle)
         return tally
 
-    async def _take(self, uid: str, inlet: Inlet, rows: list[Row], tally: Tally) -> None:
+    async def _take(self, uid: str, inlet: Inlet, rows: list[Row], tally: Tally, *, planned: bool) -> None:
         await self._admitted(uid, inlet, max((row.hlc for row in rows), default=0))
 
         def work(context: Context) -> tuple[int, applier.Outcome] | None:
@@ -251,7 +252,9 @@ class Repairer:
             if table is None or table.record.dropped or not rows:
                 return None
             met = _met(context, table, rows)
-            return met, applier.apply_repair(context, inlet.peer, table, rows)
+            left = _on_their_way(context, table, inlet.peer, rows) - met if planned else set()
+            taken = [row for row in rows if row.key not in left]
+            return len(met), applier.apply_repair(context, inlet.peer, table, taken)
 
         done: tuple[int, applier.Outcome] | None = await self._around.durably(work)
         if done is not None:
@@ -325,16 +328,29 @@ class Repairer:
             await wait(never, self._around.settings.heartbeat_ms / 1000)
 
 
-def _met(context: Context, table: Table, rows: list[Row]) -> int:
-    """Return how many of a peer's rows have met a write of this region that is lost here, beneath another region's."""
+def _met(context: Context, table: Table, rows: list[Row]) -> set[bytes]:
+    """Return the keys of a peer's rows that have met a write of this region that is lost here, beneath another's."""
     region = context.settings.region
-    found = 0
+    found = set()
     for row in rows:
         hlc = (row.vector or {}).get(region, 0)
-        if hlc:
-            stored = context.transaction.get(table, row.key)
-            found += stored is None or not stored.version.covers(hlc, region)
+        stored = context.transaction.get(table, row.key) if hlc else None
+        if hlc and (stored is None or not stored.version.covers(hlc, region)):
+            found.add(row.key)
     return found
+
+
+def _on_their_way(context: Context, table: Table, peer: str, rows: list[Row]) -> set[bytes]:
+    """Return the keys of a peer's rows that third regions wrote and have still to ship, after all that came before.
+
+    A table's stream would miss what they wrote before if the last were taken here.
+    """
+    cursors = context.reader.cursors()
+    plan = obligations.load(context.reader, table.uid)
+    owed = {} if plan is None else plan.owed
+    third = set(obligations.regions(table.registers)) - {peer, context.settings.region}
+    applied = {it: cursors[it].watermark if it in cursors and it not in owed else 0 for it in third}
+    return {row.key for row in rows if row.hlc > applied.get(row.origin, row.hlc)}
 
 
 def _remove(uid: str, keys: list[bytes], context: Context) -> int:

@@ -101,7 +101,7 @@ def _unsafe(evidence: Evidence) -> Iterator[Violation]:
         for record in held.log:
             foreign = record.kind == ITEM and record.version.origin != sample.region
             late = foreign and record.sequence > sample.log_head and record.version.hlc <= sample.safe_hlc
-            if late and not _older(evidence, sample.region, record):
+            if late and not _older(evidence, sample.region, record) and not _fell_back(evidence, sample.region, record):
                 yield Violation(
                     INVARIANT,
                     f"{sample.region} believed at {evidence.clock(sample.time_ns)} that it had everything up to "
@@ -109,6 +109,24 @@ def _unsafe(evidence: Evidence) -> Iterator[Violation]:
                     f"{record.sequence} is of {words.at(record.version.timestamp)}",
                 )
                 break
+
+
+def _fell_back(evidence: Evidence, region: str, record: LogRecord) -> bool:
+    """Whether a promise that a write breaks was made by a future which the write's origin lost with its file.
+
+    Either the write is gone from its origin's log, and came by way of others; or the origin made it after it had fallen
+    back, when the promise had been given already.
+    """
+    origin = record.version.origin
+    if record.version.timestamp not in evidence.records:
+        return evidence.set_back(origin)
+    return any(
+        sample.safe_hlc >= record.version.hlc
+        for setback in evidence.setbacks()
+        if setback.region in {origin, faults.EVERY}
+        for sample in evidence.samples
+        if sample.region == region and sample.time_ns <= setback.until_ns
+    )
 
 
 def _older(evidence: Evidence, region: str, record: LogRecord) -> bool:

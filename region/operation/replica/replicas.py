@@ -59,8 +59,10 @@ def replica_ready(context: Context, uid: str) -> Table:
     table = context.catalogue.by_uid[uid]
     if table.local.status != CREATING:
         return table
-    end_ms = table.local.created_ms + context.settings.transition_ms
-    if end_ms > context.now_ms():
+    delay_ms = context.settings.transition_ms
+    end_ms = table.local.created_ms + delay_ms
+    # Without a delay nothing is waited for, not even where the clock was set back meanwhile.
+    if delay_ms and end_ms > context.now_ms():
         return records.save(context, table, table.registers, records.in_transition(table.local, CREATING, end_ms))
     return begin_serving(context, table)
 

@@ -277,6 +277,14 @@ def test_with_delays_a_replica_is_creating_and_deleting_until_they_have_passed()
     assert (fleet[EU].catalogue.by_name, statuses(fleet[US])) == ({}, {})
 
 
+def test_without_delays_a_replica_is_active_once_it_is_filled_though_the_clock_was_set_back(fleet: TestFleet) -> None:
+    replicate(fleet[US], "Create", AP)
+    fleet.ship(finish=False)
+    fleet.time.set(fleet.time.now_ms() - DELAY_MS)
+    fleet.finish_bootstraps()
+    assert fleet[AP].describe()["TableStatus"] == "ACTIVE"
+
+
 def test_with_delays_deleting_a_replica_at_home_is_seen_elsewhere_as_deleting() -> None:
     fleet = TestFleet(transition_ms=DELAY_MS)
     fleet[US].call("CreateTable", **simple_table())
