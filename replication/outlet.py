@@ -346,7 +346,7 @@ class Outlet:
             state = LinkState.PAUSED
         elif self._peer_state in (LinkState.PARKED, LinkState.BOOTSTRAPPING, LinkState.NEEDS_RESYNCHRONISATION):
             state = LinkState(self._peer_state)
-        elif self._around.now_ms() - (source.oldest_ms or self._around.now_ms()) > LIVE_WITHIN_MS:
+        elif source.oldest_ms and self._around.now_ms() - source.oldest_ms > LIVE_WITHIN_MS:
             state = LinkState.CATCHING_UP
         else:
             state = LinkState.LIVE

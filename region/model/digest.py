@@ -79,6 +79,8 @@ def leaves_of(chunk: int) -> list[int]:
 
 def root_of(chunk: int) -> int:
     """Return the exclusive or of the leaves of a packed chunk."""
+    if not chunk:  # So are most chunks of a small table, and every comparison asks for all of them.
+        return 0
     width = 64 * CHUNK_LEAVES
     while width > 64:
         width //= 2
