@@ -403,6 +403,16 @@ def records_are_out_of_order(world: World) -> None:
     log.append(first._replace(sequence=len(log) + 1))
 
 
+@breaks("streams", "and east wrote the write t9 at")
+def a_winning_write_between_two_records_is_missing(world: World) -> None:
+    world.write("east", "a")
+    world.write("east", "a")
+    world.settle()
+    missing = world.places["east"].log[-2].version.timestamp
+    log = world.places["west"].log
+    log[:] = [it for it in log if it.version.timestamp != missing]
+
+
 @breaks("streams", "and its log has no record of that")
 def an_applied_change_has_no_record(world: World) -> None:
     log = world.places["east"].log
