@@ -154,7 +154,8 @@ class Repairer:
                     continue
             left = tally is not None and tally.left > 0
             if not left or (tally is not None and (tally.rows or tally.recovered or tally.removed)):
-                await self._around.durably(partial(self._compared, plan, uid, tally))
+                await self._around.durably(partial(_compared, plan, uid, tally))
+                self._reread(plan.peer)
             if left:
                 # What the peer merged into the vectors of these rows does not come with the third region's link.
                 plan = self._around.plans.get(plan.peer) or plan
@@ -168,29 +169,10 @@ class Repairer:
         usable = not table.record.dropped and self._around.engine.reading.usable(table)
         return usable and obligations.is_member(table, peer)
 
-    def _compared(self, plan: Plan, uid: str, tally: Tally | None, context: Context) -> None:
-        """Strike a table off the plan, unless the plan was begun anew meanwhile.
-
-        Without a ``tally`` it could not be compared, and is fetched.
-        """
-        now = resynchronisation.load(context.reader, plan.peer)
-        if now is None or now.began_ms != plan.began_ms or now.tables != plan.tables:
-            return
-        ended = now.ended
-        if tally is None:
-            obligations.owe_all(context, uid, plan.peer, plan.hold_hlc)
-            ended += not obligations.held(context.catalogue.by_uid.get(uid))
-            tally = Tally()
-        now = msgspec.structs.replace(
-            now,
-            tables=tuple(it for it in now.tables if it != uid or tally.left),
-            rows=now.rows + tally.rows,
-            recovered=now.recovered + tally.recovered,
-            removed=now.removed + tally.removed,
-            ended=ended,
-        )
-        resynchronisation.save(context, now)
-        self._around.plans.put(now)
+    def _reread(self, peer: str) -> None:
+        """Remember what the file says of a plan; of a region that has been taken out of the fleet, nothing."""
+        if peer in self._inlets:
+            self._around.plans.load(peer)
 
     async def _finish(self, plan: Plan) -> None:
         """Forget a plan that is done; have everybody compare where writes of this region came back."""
@@ -203,9 +185,10 @@ class Repairer:
                 context.transaction.renew_lineage(context.rng.token(8))
             return True
 
-        if not await self._around.durably(work):
+        done = await self._around.durably(work)
+        self._reread(plan.peer)
+        if not done:
             return
-        self._around.plans.done(plan.peer)
         region = self._around.region
         took_ms = max(0, self._around.now_ms() - plan.began_ms)
         self._around.emit(ResynchronisationFinished(plan.peer, region, plan.rows, plan.removed, took_ms))
@@ -339,6 +322,30 @@ class Repairer:
         catalogue = self._around.engine
         while (now := catalogue.catalogue.by_uid[table.uid]).local.digest_after is not None and not now.record.dropped:
             await wait(never, self._around.settings.heartbeat_ms / 1000)
+
+
+def _compared(plan: Plan, uid: str, tally: Tally | None, context: Context) -> None:
+    """Strike a table off the plan, unless the plan was begun anew meanwhile.
+
+    Without a ``tally`` it could not be compared, and is fetched.
+    """
+    now = resynchronisation.load(context.reader, plan.peer)
+    if now is None or now.began_ms != plan.began_ms or now.tables != plan.tables:
+        return
+    ended = now.ended
+    if tally is None:
+        obligations.owe_all(context, uid, plan.peer, plan.hold_hlc)
+        ended += not obligations.held(context.catalogue.by_uid.get(uid))
+        tally = Tally()
+    now = msgspec.structs.replace(
+        now,
+        tables=tuple(it for it in now.tables if it != uid or tally.left),
+        rows=now.rows + tally.rows,
+        recovered=now.recovered + tally.recovered,
+        removed=now.removed + tally.removed,
+        ended=ended,
+    )
+    resynchronisation.save(context, now)
 
 
 def _met(context: Context, table: Table, rows: list[Row]) -> set[bytes]:

@@ -145,9 +145,11 @@ class Plans:
         self._plans: dict[str, Plan] = {}
 
     def load(self, peer: str) -> None:
-        """Learn from the file what there is to do with a peer."""
+        """Learn from the file what there is to do with a peer, if anything."""
         plan = load(self._engine.store, peer)
-        if plan is not None:
+        if plan is None:
+            self._plans.pop(peer, None)
+        else:
             self._plans[peer] = plan
 
     def get(self, peer: str) -> Plan | None:

@@ -115,18 +115,33 @@ def _fell_back(evidence: Evidence, region: str, record: LogRecord) -> bool:
     """Whether a promise that a write breaks was made by a future which the write's origin lost with its file.
 
     Either the write is gone from its origin's log, and came by way of others; or the origin made it after it had fallen
-    back, when the promise had been given already.
+    back, when the promise had been given already. Between two samples nobody knows when that was, so the first sample
+    after the fall counts too.
     """
     origin = record.version.origin
-    if record.version.timestamp not in evidence.records:
+    own = evidence.records.get(record.version.timestamp)
+    # A region that has lost the end of its file may give a timestamp to another write.
+    if own is None or (own.table_uid, own.key) != (record.table_uid, record.key):
         return evidence.set_back(origin)
+    fallen_ns = [it.until_ns for it in evidence.setbacks() if it.region in {origin, faults.EVERY}]
     return any(
-        sample.safe_hlc >= record.version.hlc
-        for setback in evidence.setbacks()
-        if setback.region in {origin, faults.EVERY}
-        for sample in evidence.samples
-        if sample.region == region and sample.time_ns <= setback.until_ns
+        _promised(evidence, region, until_ns) >= record.version.hlc and not _acknowledged(evidence, own, until_ns)
+        for until_ns in fallen_ns
     )
+
+
+def _promised(evidence: Evidence, region: str, moment_ns: int) -> int:
+    """Return the greatest safe time that a region may have had at a moment."""
+    samples = [it for it in evidence.samples if it.region == region]
+    first_after = next((it for it in samples if it.time_ns > moment_ns), None)
+    return max((it.safe_hlc for it in samples if it.time_ns <= moment_ns or it is first_after), default=0)
+
+
+def _acknowledged(evidence: Evidence, record: LogRecord, moment_ns: int) -> bool:
+    """Whether a write was acknowledged before a moment, as far as the history knows it."""
+    tag = next((tag for tag, it in evidence.tagged.items() if it is record), None)
+    acknowledged_ns = evidence.written[tag].acknowledged_ns if tag in evidence.written else None
+    return acknowledged_ns is not None and acknowledged_ns < moment_ns
 
 
 def _older(evidence: Evidence, region: str, record: LogRecord) -> bool:

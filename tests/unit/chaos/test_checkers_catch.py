@@ -638,6 +638,20 @@ def test_what_a_region_acknowledged_after_it_had_lost_its_power_is_not_excused()
     assert judge(world.evidence(faults=(earlier,)), ["durability"]) != []
 
 
+def test_a_promise_of_a_future_that_a_writer_lost_is_excused_up_to_the_first_sample_after_the_loss() -> None:
+    world = ordinary()
+    a_safe_time_is_not_true(world)
+    lost = {"kind": "crash", "region": "east", "power": True, "at_ms": 5, "for_ms": 1}
+    assert judge(world.evidence(faults=(lost,)), ["watermarks"]) == []
+    # A write that had been acknowledged before the loss was no news of the writer's next life.
+    acknowledged = {**lost, "at_ms": 9000}
+    assert judge(world.evidence(faults=(acknowledged,)), ["watermarks"]) != []
+    # And what was promised later than the first sample after the loss, was promised of that life.
+    sample(world, "west", 8, safe_hlc=1, log_head=1)
+    world.samples.sort(key=lambda it: it.time_ns)
+    assert judge(world.evidence(faults=(lost,)), ["watermarks"]) != []
+
+
 def test_an_item_deleted_by_time_to_live_before_its_time_is_named() -> None:
     world = ordinary()
     place = world.places["east"]
