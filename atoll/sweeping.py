@@ -73,7 +73,7 @@ def _dask(address: str) -> Iterator[tuple[Any, int]]:
     except ImportError as error:
         raise RemedyError("Dask is not installed.", "Install it: pip install 'atolldb[dask]'.") from error
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="3s")
     except OSError as error:
         raise RemedyError(f"No Dask scheduler answers at {address}: {error}.", "Start one: dask scheduler.") from error
     with client:
