@@ -10,6 +10,7 @@ link is under way at a time, so cursors are saved in order.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from region.model import settings
 from region.model.change import Cursor
@@ -20,7 +21,6 @@ from replication.events import Applied
 from replication.lag import Latencies
 from replication.link import Bootstrapping, Surroundings
 from replication.message import Refuse, TableState
-from replication.resynchronisation import Plan
 from replication.sink import Sink, Work
 
 
@@ -130,10 +130,8 @@ class Intake:
     async def begin_beyond(self, frame: Refuse) -> None:
         """Go on from the head that the peer promises, and plan to compare what lies before it."""
         cursor = Cursor(self.peer, frame.epoch, frame.head, self.saved.watermark)
-        plan: Plan = await self._around.durably(
-            lambda context: resynchronisation.begin(context, self.peer, frame.reason, lost=False, cursor=cursor)
-        )
-        self._around.plans.put(plan)
+        begin = partial(resynchronisation.begin, peer=self.peer, reason=frame.reason, lost=False, cursor=cursor)
+        await self._around.durably(begin, self._around.plans.put)
         self.saved, self._saved_at = cursor, asyncio.get_running_loop().time()
 
     async def begin_at(self, cursor: Cursor) -> None:

@@ -147,10 +147,11 @@ class Surroundings:
         """Tell whoever listens to the region."""
         self.engine.events.emit(event)
 
-    async def durably(self, work: Work) -> Any:
+    async def durably(self, work: Work, then: Callable[[Any], None] | None = None) -> Any:
         """Run work in a transaction of its own and return its result once it is durable.
 
         Whatever the work raises rolls all of it back. A cancelled caller does not stop it: it is waited for first.
+        ``then`` is called with the result all the same, for what memory has to know of what the file says.
         """
 
         def atomic(context: Any) -> Any:
@@ -160,7 +161,13 @@ class Surroundings:
                 context.written += 1
                 raise
 
-        running = asyncio.ensure_future(self.engine.transact(atomic))
+        async def lasting() -> Any:
+            result = await self.engine.transact(atomic)
+            if then is not None:
+                then(result)
+            return result
+
+        running = asyncio.ensure_future(lasting())
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:

@@ -42,6 +42,7 @@ from replication.message import (
     encode,
 )
 from replication.pauses import OUT_OF, left_s
+from replication.resynchronisation import Plan
 from replication.source import Source
 from replication.telling import Telling
 from replication.transport import Connection
@@ -149,8 +150,11 @@ class Outlet:
         """
         if answer.code in (EPOCH, AHEAD) and resynchronisation.shared(self._around.engine.catalogue, self.peer):
             begin = partial(resynchronisation.begin_lost, self.peer, answer.reason, subscribe.watermark)
-            self._around.plans.put(await self._around.durably(begin))
-            self._planned()
+            await self._around.durably(begin, self._begun)
+
+    def _begun(self, plan: Plan) -> None:
+        self._around.plans.put(plan)
+        self._planned()
 
     def _begin(self, connection: Connection, source: Source) -> None:
         self._idle.clear()

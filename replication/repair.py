@@ -226,11 +226,16 @@ class Repairer:
             takes = (it for it in differences if it.wanted and (behind or it.settled or it.vector))
             # The cursor has passed over the peer's writes, so what is here must meet those that lose to it, too.
             met = (it for it in differences if planned and not it.wanted and it.there is not None and not it.gone)
-            wanted = [it.key for it in (*takes, *met)] if repair else []
+            listed = {it.key: it.there for it in (*takes, *met) if repair}
+            wanted = list(listed)
             if repair:
                 tally.recovered += sum(it.lacks_write_of(self._around.region) for it in differences)
             while wanted:
-                await self._take(table.uid, inlet, await comparison.rows(wanted), tally, planned=planned)
+                rows = await comparison.rows(wanted)
+                if not behind:
+                    # What has taken the place of a row since it was listed comes with its writer's link.
+                    rows = [row for row in rows if listed[row.key] == (row.hlc, row.origin, row.image is not None)]
+                await self._take(table.uid, inlet, rows, tally, planned=planned)
 
         await in_turn(await comparison.differing(), settle)
         return tally
