@@ -283,6 +283,9 @@ class Outlet:
                 return FetchRefused(fetch.number, "the table's settings are ahead of the clock here", truncated=False)
             await self._around.durably(lambda context: obligations.merge(context, fetch.uid, fetch.name, registers))
             self._planned()
+        elif known is not None and not obligations.is_member(known, self.peer):
+            # It has fallen back to before its replica ended, and has met an old record of when there was one.
+            self._telling.again(fetch.uid)
         return donor.answer(
             engine, fetch, self.peer, records_max=self._settings.batch_records, bytes_max=self._settings.batch_bytes
         )

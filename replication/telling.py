@@ -23,6 +23,11 @@ class Telling:
         self._names: frozenset[str] | None = None
         self._told: dict[str, Registers] = {}
 
+    def again(self, uid: str) -> None:
+        """Tell of a table once more: what the peer asks for shows that it has forgotten what it was told."""
+        self._told.pop(uid, None)
+        self._seen = None
+
     def news(self, tables: Tables) -> Catalogue | None:
         """Return the frame that tells what has changed, or ``None`` where nothing has."""
         if tables.by_uid is self._seen:

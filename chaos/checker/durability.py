@@ -79,7 +79,12 @@ def check(evidence: Evidence) -> list[Violation]:
             continue
         if written.access.action == "d" and not (written.deleted and written.request_ids):
             continue  # What deletes nothing leaves no record, and a record without its request is nobody's.
-        if any(it.region in {written.region, "*"} and it.since_ns <= acknowledged_ns <= it.until_ns for it in setbacks):
+        # An answer that was on its way when the region fell back arrives later.
+        asked_ns = written.invoked_ns
+        if any(
+            it.region in {written.region, "*"} and it.since_ns <= acknowledged_ns and asked_ns <= it.until_ns
+            for it in setbacks
+        ):
             continue
         where = f"{written.access.table}/{written.access.key}"
         sentence = f"{where}: {tag}, which {written.region} acknowledged, is not in the log of {written.region}"

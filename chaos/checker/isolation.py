@@ -12,6 +12,7 @@ Invariant: it is judged in simulations only, where nothing takes time but what a
 the machine's load would be the judge; there the report shows throughput and latency per region instead.
 
 Hazard: a link needs a while to recover from a fault of its own; it counts as struck for :data:`RECOVERY_NS` longer.
+Links of a region that fell back are not judged afterwards.
 
 Source: the project's design, section 6, invariant 11; M. Brooker, "Metastability and blast radius".
 """
@@ -52,7 +53,7 @@ def _links(evidence: Evidence) -> Iterator[Violation]:
     for sample in evidence.samples:
         if not _struck(evidence, sample.time_ns, 0):
             continue
-        touched = _struck(evidence, sample.time_ns, RECOVERY_NS)
+        touched = _struck(evidence, sample.time_ns, RECOVERY_NS) | _fallen(evidence, sample.time_ns)
         for link in sample.links:
             pair = str(link["source"]), str(link["sink"])
             if _touches(touched, pair):
@@ -67,6 +68,20 @@ def _links(evidence: Evidence) -> Iterator[Violation]:
             elif waiting.setdefault((sample.region, pair), sample.time_ns) < sample.time_ns:
                 # Once is not enough: when a region joins a table, what was written to it before counts at once.
                 yield Violation(INVARIANT, f"{told} that a change waits for {waits_s:.1f} s")
+
+
+def _fallen(evidence: Evidence, at_ns: int) -> set[str]:
+    """Return the regions that had fallen back by a moment.
+
+    Such a one compares with each peer when they meet, however late, and then has all of them subscribe anew.
+    """
+    return {
+        region
+        for setback in evidence.setbacks()
+        if setback.until_ns <= at_ns
+        for region in evidence.replicas
+        if setback.region in {region, faults.EVERY}
+    }
 
 
 def _excused(evidence: Evidence) -> set[tuple[int, str]]:

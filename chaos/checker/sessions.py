@@ -56,7 +56,9 @@ def check(evidence: Evidence) -> list[Violation]:
         for access in (*operation.reads, *operation.writes):
             learned = evidence.tagged.get(access.tag or "")
             if learned is not None:
-                lasts = whole and not evidence.set_back(learned.version.origin)
+                # What a refusal shows is known in its region: it comes without a token to present in another.
+                told = operation.outcome == "ok"
+                lasts = told and whole and not evidence.set_back(learned.version.origin)
                 for knowing in (known, across) if lasts else (known,):
                     _learn(knowing, access, learned.version.timestamp)
     return found

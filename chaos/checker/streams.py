@@ -132,6 +132,9 @@ def _last(
     table = rows.table
     member = table.registers.get(f"{settings.REPLICA}{region}")
     since = 0 if member is None or not evidence.fetched(region, uid) else member.hlc
+    if (uid, region) in evidence.left:
+        # A replica that was made anew begins with what came without records, and they with those of the former one.
+        return
     for key, stored in rows.items.items():
         records = by_item.get((uid, key), [])
         text = rows.text(key)

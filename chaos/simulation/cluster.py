@@ -68,6 +68,10 @@ def names(count: int) -> tuple[str, ...]:
     return NAMES[:count]
 
 
+SHIPPED_S: Final = 2.0
+"""Within so long what a region was writing is everywhere, when nothing breaks any more."""
+
+
 class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a simulated cluster is made of. ``delay_ms`` and ``jitter_ms`` are those of every link without faults."""
 
@@ -158,6 +162,11 @@ class SimulatedCluster:
         for timer in self._timers:
             if timer is not None:
                 timer.cancel()
+        # What a sweep deletes while links end would be shipped after the next start only.
+        for machine in self.machines.values():
+            if machine.assembly is not None:
+                machine.assembly.engine.fence("the run is over")
+        await asyncio.sleep(SHIPPED_S)
         for machine in self.machines.values():
             await machine.stop()
         return Remains(
