@@ -40,6 +40,12 @@ def test_a_mutant_leaves_nothing_behind() -> None:
     assert inspect.getsource(applier._settle) == before
 
 
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_mutant_finds_what_it_changes(name: str) -> None:
+    with planted(name):
+        pass
+
+
 def test_every_mutant_says_what_it_resembles_and_breaks_a_known_invariant() -> None:
     assert len(MUTANTS) >= BANK_MIN
     for mutant in MUTANTS.values():

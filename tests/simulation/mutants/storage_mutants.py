@@ -16,6 +16,7 @@ from region.model.change import Change
 from region.operation.context import Context
 from region.store import expiry, opening
 from region.store.digest import DigestWriter
+from region.store.counters import Counters
 from region.store.index import IndexWriter
 from region.store.sqlite import SqliteStore
 from region.store.transaction import SqliteTransaction
@@ -64,14 +65,14 @@ def index_entry_not_written_on_apply(patch: pytest.MonkeyPatch) -> None:
 @mutant("convergence")
 def statistics_not_kept_on_apply(patch: pytest.MonkeyPatch) -> None:
     """Items that come from a peer are not counted (PostgreSQL's statistics on logical subscribers)."""
-    count = SqliteTransaction._count
+    count = Counters.add
     with _while_applying(patch) as applying:
 
-        def local_only(self: SqliteTransaction, number: int, items: int, size: int) -> None:
+        def local_only(self: Counters, number: int, items: int, size: int) -> None:
             if not applying[0]:
                 count(self, number, items, size)
 
-    patch.setattr(SqliteTransaction, "_count", local_only)
+    patch.setattr(Counters, "add", local_only)
 
 
 @mutant("convergence", "values", workloads=("ttl",))
