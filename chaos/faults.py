@@ -140,11 +140,12 @@ class ClockFreeze(RegionFault, frozen=True, kw_only=True):
 class Crash(RegionFault, frozen=True, kw_only=True):
     """The process is killed (``kill -9``) and starts again after ``for_ms``.
 
-    ``power``: the machine lost its power; what was written and not synchronised to the disk may be gone. Real
-    processes cannot do that, and are killed.
+    ``power``: the machine lost its power; what was written and not synchronised to the disk may be gone. ``midway``: it
+    happens in the midst of one of the next writes to the file. Real processes can do neither, and are killed at once.
     """
 
     power: bool = False
+    midway: bool = False
 
 
 class Suspend(RegionFault, frozen=True, kw_only=True):

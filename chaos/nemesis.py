@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, get_args
 
+import msgspec
+
 from chaos.faults import (
     AnyFault,
     Bandwidth,
@@ -202,4 +204,12 @@ def script(rng: Rng, regions: Sequence[str], span_ms: int, names: Sequence[str] 
     """
     chosen = names or shuffled(rng, list(NEMESES))[: integer(rng, 1, 3)]
     found = [fault for name in chosen for fault in NEMESES[name](rng, regions, span_ms)]
+    found = [_perhaps_midway(rng, fault) for fault in found]
     return sorted(found, key=lambda fault: fault.at_ms)
+
+
+def _perhaps_midway(rng: Rng, fault: AnyFault) -> AnyFault:
+    """Let some crashes fall into a write, which they rarely meet by chance."""
+    if isinstance(fault, Crash) and chance(rng, 0.4):
+        return msgspec.structs.replace(fault, midway=True)
+    return fault

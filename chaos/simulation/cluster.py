@@ -183,6 +183,11 @@ class SimulatedCluster:
         self._disks.close()
 
     @property
+    def folder(self) -> str:
+        """The folder of the regions' disks, which messages about a disk name."""
+        return str(self._disks.root)
+
+    @property
     def defects(self) -> list[str]:
         """What broke an invariant within the regions, so that they stopped."""
         return [defect for machine in self.machines.values() for defect in machine.defects]
@@ -241,6 +246,10 @@ class SimulatedCluster:
             machine.clock.begin(fault)
             return partial(machine.clock.end, fault)
         if isinstance(fault, Crash):
+            if fault.midway:
+                number = len(self.applied) - 1
+                machine.kill_midway(power=fault.power, died=partial(self._happened, number))
+                return partial(self._rise, machine, fault, number)
             machine.kill(power=fault.power)
             return machine.start
         if isinstance(fault, Suspend):
@@ -259,6 +268,21 @@ class SimulatedCluster:
             return partial(_restore, machine, copy)
         raise ValueError(f"a simulation has no fault {fault.kind}")
 
+    def _rise(self, machine: Machine, fault: Crash, number: int) -> None:
+        """Start a region that was to die at a write; one that has written nothing meanwhile dies now."""
+        if machine.disk.doom is not None:
+            self._happened(number)
+            machine.kill(power=fault.power)
+        machine.start()
+
+    def _happened(self, number: int) -> None:
+        """An applied fault has its effect now: only what was before can be gone with it."""
+        fault = self.applied[number]
+        end_ms = None if fault.for_ms is None else fault.at_ms + fault.for_ms
+        now_ms = int(self.now_ms())
+        for_ms = None if end_ms is None else max(0, end_ms - now_ms)
+        self.applied[number] = msgspec.structs.replace(fault, at_ms=now_ms, for_ms=for_ms)
+
     async def heal(self) -> None:
         """End every fault and start every region that is down."""
         for timer in self._ends.values():
@@ -266,6 +290,7 @@ class SimulatedCluster:
         self._ends.clear()
         self.network.clear()
         for machine in self.machines.values():
+            machine.disk.doom = None
             machine.disk.full = False
             machine.disk.slow_ms = 0
             machine.clock.heal()
@@ -281,7 +306,8 @@ class SimulatedCluster:
         now_ns = int(asyncio.get_running_loop().time() * 1e9)
         for name, machine in self.machines.items():
             assembly = machine.assembly
-            if assembly is None or machine.process is None or machine.process.held is not None:
+            process = machine.process
+            if assembly is None or process is None or not process.alive or process.held is not None:
                 continue
             replication = assembly.replication
             self.samples.append(

@@ -3,7 +3,8 @@
 What: a :class:`Disk` is the disk of one machine: a folder (in memory, where the machine offers that) in which the
 product's own store keeps its real SQLite file. :class:`Disks` is a layer beneath SQLite (a VFS) that sees every write
 and every sync of these files. At a loss of power, writes since the last sync are lost: a suffix, or any of them, for a
-disk may write its pages in any order. A disk can be full, slow, copied, and put back to a copy.
+disk may write its pages in any order. A disk can be full, slow, copied, and put back to a copy; and a process can die
+at a write, of which a part may reach the file.
 
 Invariants: nothing is added to or left out of what SQLite does with its files; files elsewhere are passed through. What
 was synchronised is never lost.
@@ -33,6 +34,7 @@ MEMORY: Final = Path("/dev/shm")
 """A file system in memory on Linux; elsewhere the folder for temporary files serves."""
 _NAME: Final = "atoll-simulation"
 _BASE: Final = "unix"
+_DEAD: Final = "the process that writes has ended"
 
 
 class _Write(NamedTuple):
@@ -41,6 +43,32 @@ class _Write(NamedTuple):
     offset: int
     size: int
     replaced: bytes | None
+
+
+class Doom:
+    """The death of a process at one of its next writes or syncs: ``left`` still go well, of that one a ``share`` does.
+
+    ``dies`` is called then. Whatever the dead process still asks of its files, nothing happens.
+    """
+
+    __slots__ = ("_dies", "_left", "_share", "dead")
+
+    def __init__(self, left: int, share: float, dies: Callable[[], None]) -> None:
+        self.dead = False
+        self._left = left
+        self._share = share
+        self._dies = dies
+
+    def reach(self, size: int) -> int | None:
+        """Return how much of the next write reaches the file; ``None``: all of it, and the process lives."""
+        if self.dead:
+            return 0
+        if self._left > 0:
+            self._left -= 1
+            return None
+        self.dead = True
+        self._dies()
+        return int(size * self._share)
 
 
 class Disk:
@@ -54,7 +82,9 @@ class Disk:
         """How much longer each sync takes."""
         self.stall: Callable[[float], None] | None = None
         """Called at a sync that nobody waits for beside the event loop, with the seconds that it takes longer."""
-        self.syncs = self.lost = 0
+        self.doom: Doom | None = None
+        """When the process dies at a write, if it is to."""
+        self.syncs = self.lost = self.torn = 0
         self._unsynced: dict[str, list[_Write]] = {}
         self._connections: list[apsw.Connection] = []
 
@@ -154,6 +184,14 @@ class _File(apsw.VFSFile):
             return
         if disk.full:
             raise apsw.FullError("the simulated disk is full")
+        if disk.doom is not None and (reaches := disk.doom.reach(len(data))) is not None:
+            if reaches:
+                self._write(disk, data[:reaches], offset)
+                disk.torn += 1
+            raise apsw.IOError(_DEAD)
+        self._write(disk, data, offset)
+
+    def _write(self, disk: Disk, data: bytes, offset: int) -> None:
         size = len(data)
         replaced = None
         # What a write-ahead log holds beyond its present end is of no meaning, so it is not worth reading.
@@ -164,9 +202,14 @@ class _File(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:  # noqa: N802  # SQLite's name of the method.
         """Synchronise."""
-        super().xSync(flags)
-        if self._disk is not None:
-            self._disk.synced(self._name)
+        disk = self._disk
+        reaches = None if disk is None or disk.doom is None else disk.doom.reach(1)
+        if reaches != 0:
+            super().xSync(flags)
+            if disk is not None:
+                disk.synced(self._name)
+        if reaches is not None:
+            raise apsw.IOError(_DEAD)
 
 
 class Disks(apsw.VFS):

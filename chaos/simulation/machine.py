@@ -20,14 +20,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from chaos.simulation.clocks import SimulatedClock
-from chaos.simulation.disk import Disk
+from chaos.simulation.disk import Disk, Doom
 from chaos.simulation.network import Network
 from chaos.simulation.process import WORLD, Process
 from region.errors import AtollError
 from region.events import Event, Events
 from region.operation import OPERATIONS
 from region.operation.context import RegionSettings
-from region.randomness import SeededRng
+from region.randomness import SeededRng, integer, pick
 from region.store.sqlite import open_store
 from region.wire.dispatch import Dispatcher
 from region.wire.exchange import Exchange, Origin
@@ -39,6 +39,8 @@ from replication.events import DigestMismatch
 RETRY_S: Final = 0.25
 WAIT_S: Final = (0.0005, 0.004)
 """How long a commit waits for the disk, at least and at most, where it waits."""
+WRITES_MAX: Final = 24
+"""A process that is to die at a write lives through so many more at most: about those of one commit."""
 PORT: Final = 1
 
 Durability = Literal["full", "normal"]
@@ -197,9 +199,11 @@ class Machine:
         process, assembly = self.process, self.assembly
         if process is None or assembly is None:
             return
-        self._note_defect()
+        if process.alive:
+            self._note_defect()
         process.kill()
         self._network.down(self.name, dark=power)
+        self.disk.doom = None
         self.disk.release()
         assembly.engine.store.close()
         if power:
@@ -209,6 +213,31 @@ class Machine:
             for call in list(self.calls):
                 call.reset()
         self.calls.clear()
+
+    def kill_midway(self, *, power: bool, died: Callable[[], None]) -> None:
+        """End the process in the midst of one of its next writes to the disk, and call ``died``."""
+        process = self.process
+        if process is None:
+            return
+
+        def dies() -> None:
+            # SQLite is still at work above this call, so its files cannot be closed yet; but nobody hears the dead.
+            self.up = False
+            self._note_defect()
+            process.kill()
+            self._network.down(self.name, dark=power)
+            asyncio.get_running_loop().call_soon(self._die, process, power, context=WORLD.copy())
+            died()
+
+        share = pick(self._rng, (0.0, 1.0, self._rng.uniform(0, 1)))
+        self.disk.doom = Doom(integer(self._rng, 0, WRITES_MAX), share, dies)
+
+    def _die(self, process: Process, power: bool) -> None:
+        if self.process is process:
+            up = self.up
+            self.kill(power=power)
+            if up:
+                self.start()
 
     def _gone(self) -> None:
         if self.process is not None:

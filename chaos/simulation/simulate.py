@@ -82,12 +82,12 @@ class _Trace:
         """Something happened in a region."""
         self.events.append((self._time(), region, event))
 
-    def finish(self, recorded: Sequence[history.Event]) -> str:
-        """Return the digest of all frames, events and the history."""
+    def finish(self, recorded: Sequence[history.Event], folder: str) -> str:
+        """Return the digest of all frames, events and the history, without the ``folder`` of this run's files."""
         for moment, region, event in self.events:
-            self._hash.update(f"{moment:.9f} {region} {event!r}".encode())
+            self._hash.update(f"{moment:.9f} {region} {event!r}".replace(folder, "").encode())
         for line in recorded:
-            self._hash.update(history.encode(line))
+            self._hash.update(history.encode(line).replace(folder.encode(), b""))
         return self._hash.hexdigest()
 
 
@@ -147,7 +147,8 @@ class _Run:
         outcome.virtual_s = loop.time()
         outcome.callbacks = loop.callbacks
         if self._trace is not None:
-            outcome.digest = self._trace.finish(self._recorder.events)
+            folder = "" if self._cluster is None else self._cluster.folder
+            outcome.digest = self._trace.finish(self._recorder.events, folder)
         return outcome
 
     def _find(self, invariant: str, sentence: str) -> None:

@@ -15,8 +15,8 @@ from region.engine import Engine
 from region.model.change import Change
 from region.operation.context import Context
 from region.store import expiry, opening
-from region.store.digest import DigestWriter
 from region.store.counters import Counters
+from region.store.digest import DigestWriter
 from region.store.index import IndexWriter
 from region.store.sqlite import SqliteStore
 from region.store.transaction import SqliteTransaction

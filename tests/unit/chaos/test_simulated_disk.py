@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from chaos.simulation.disk import Disk, Disks
-from region.errors import StoreError
+from chaos.simulation.disk import Disk, Disks, Doom
+from region.errors import AtollError, StoreError
 from region.randomness import SeededRng
 from region.store.sqlite import SqliteStore, open_store
 
@@ -71,6 +73,33 @@ def test_a_killed_process_loses_nothing(disks: Disks) -> None:
         write(store, number)
         disk.release()
         store.close()
+
+
+def test_a_process_that_dies_at_any_write_of_a_commit_leaves_all_of_it_or_nothing(disks: Disks) -> None:
+    seen = set()
+    for left in range(60):
+        for share in (0.0, 0.5, 1.0):
+            disk = disks.disk(f"{left}-{share}")
+            store = opened(disk)
+            write(store, 1)
+            deaths: list[int] = []
+            disk.doom = Doom(left, share, partial(deaths.append, left))
+            transaction = store.begin()
+            for number in range(30):
+                transaction.save_meta(f"{number}", "x" * 1000)
+            with suppress(AtollError):
+                store.commit()
+            disk.release()
+            store.close()
+            disk.doom = None
+            again = opened(disk)
+            there = {again.meta(f"{number}") is not None for number in range(30)}
+            assert len(there) == 1
+            assert again.meta("number") == "1"
+            assert deaths or there == {True}
+            seen.add((bool(deaths), there == {True}))
+            again.close()
+    assert seen == {(True, False), (True, True), (False, True)}
 
 
 def test_a_checkpoint_synchronises_log_and_database(disks: Disks) -> None:
