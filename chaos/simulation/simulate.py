@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,8 @@ from region.events import Event
 from region.randomness import SeededRng, chance
 
 CREATE_S: Final = 60.0
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""The layer beneath SQLite and the collection of garbage belong to the whole process, whatever threads it has."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -96,15 +99,16 @@ def simulate(trial: Trial, look: Callable[[Witness], Any] | None = None, *, trac
 
     ``look`` is called with the witness before the regions' files are deleted. ``trace``: compute the digest.
     """
-    gc.disable()
-    loop = VirtualLoop()
-    try:
-        return _Run(trial, loop, trace=trace or look is not None).run(look)
-    finally:
-        loop.close()
-        gc.enable()
-        # What a simulation made is all in the youngest generation, and the rest of the program need not be searched.
-        gc.collect(0)
+    with _ONE_AT_A_TIME:
+        gc.disable()
+        loop = VirtualLoop()
+        try:
+            return _Run(trial, loop, trace=trace or look is not None).run(look)
+        finally:
+            loop.close()
+            gc.enable()
+            # What a simulation made is all in the youngest generation; the rest of the program need not be searched.
+            gc.collect(0)
 
 
 class _Run:
