@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from fleet import EAST, WEST, Fleet, eventually
 from weather import Cut
 
 from region.errors import ReplicationError
-from replication import LinkState
+from replication import LinkState, resynchronisation
 from replication.backlog import Backlog
 from replication.link import Backoff, ReplicationSettings, Surroundings
 from replication.membership import Membership
@@ -65,6 +66,26 @@ async def test_of_two_that_come_while_an_old_connection_ends_the_newer_one_is_se
     await outlet.close()
     await asyncio.wait(sessions)
     assert outlet.status().state is LinkState.UNREACHABLE
+
+
+async def test_a_plan_is_known_though_the_connection_that_it_came_of_ends_while_it_is_saved(fleet: Fleet) -> None:
+    east, _ = [await fleet.add(name) for name in (EAST, WEST)]
+    await fleet.global_table(EAST, WEST)
+    settings = ReplicationSettings(region=EAST)
+    told: list[int] = []
+    for turns in range(12):
+        around = Surroundings(east.engine, settings, east.transport, east.rng, Membership(EAST, [WEST]))
+        outlet = Outlet(around, WEST, Backlog(east.store, EAST), partial(told.append, turns), lambda: None)
+        await around.durably(lambda context: resynchronisation.forget(context, WEST))
+        session = asyncio.ensure_future(outlet.serve(Slow(), Subscribe(WEST, EAST, "a lost life", 5, 1 << 20)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        session.cancel()
+        await asyncio.wait([session])
+        saved = resynchronisation.load(east.store, WEST)
+        assert around.plans.get(WEST) == saved
+        assert (turns in told) == (saved is not None)
+    assert told
 
 
 async def test_a_connection_that_ends_at_once_does_not_shorten_the_next_wait(fleet: Fleet) -> None:
