@@ -68,7 +68,8 @@ def _false(evidence: Evidence, region: str, number: int, entry: Conflict) -> Ite
         yield Violation(INVARIANT, sentence, table, text)
     for side in (entry.winner, entry.loser):
         record = evidence.records.get(side.version.timestamp)
-        if record is not None and record.image != side.image:
+        # A region that has lost the end of its file may give a timestamp to another write.
+        if record is not None and record.image != side.image and not evidence.set_back(side.version.origin):
             sentence = f"{told} shows another image of {words.at(side.version.timestamp)} than the log of its origin"
             yield Violation(INVARIANT, sentence, table, text)
 

@@ -285,6 +285,10 @@ class SimulatedCluster:
 
     async def heal(self) -> None:
         """End every fault and start every region that is down."""
+        now_ms = int(self.now_ms())
+        for number, fault in enumerate(self.applied):
+            if fault.for_ms is None or fault.at_ms + fault.for_ms > now_ms:
+                self.applied[number] = msgspec.structs.replace(fault, for_ms=max(0, now_ms - fault.at_ms))
         for timer in self._ends.values():
             timer.cancel()
         self._ends.clear()

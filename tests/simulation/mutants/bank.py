@@ -37,7 +37,9 @@ class Mutant(NamedTuple):
     def trial(self, seed: int) -> Trial:
         """Return the trial in which a seed looks for the bug; the same for the product without it."""
         trial = plan(seed, span_s=SPAN_S, nemeses=self.nemeses, workloads=self.workloads)
-        usual = {"clients": 2, "pause_ms": 150.0, "transactions": "group"}
+        # A link with a small window cannot keep up with clients that are so busy, which is no bug.
+        replication = {name: value for name, value in trial.replication.items() if name != "window_bytes"}
+        usual = {"clients": 2, "pause_ms": 150.0, "transactions": "group", "replication": replication}
         return msgspec.structs.replace(trial, **{**usual, **self.changes})
 
 

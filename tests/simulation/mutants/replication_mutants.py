@@ -145,7 +145,7 @@ def off_by_one_after_reconnect(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sink, "subscribe", late)
 
 
-@mutant("values", "fold", "watermarks", "liveness", nemeses=("weather",), **BUSY)
+@mutant("values", "fold", "watermarks", "liveness", "streams", nemeses=("weather",), **BUSY)
 def cursor_ahead(patch: pytest.MonkeyPatch) -> None:
     """The cursor that is saved is one ahead of what has been applied (Debezium offsets, flushed early)."""
     save = applier.save_cursor
@@ -156,7 +156,7 @@ def cursor_ahead(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(applier, "save_cursor", ahead)
 
 
-@mutant("values", "fold", "watermarks", nemeses=("rolling-restarts", "crashes"), durability="full", **BUSY)
+@mutant("values", "fold", "watermarks", "streams", nemeses=("rolling-restarts", "crashes"), durability="full", **BUSY)
 def cursor_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
     """The cursor is saved by itself, before the changes that it counts (Bucardo, and many a hand-made replicator)."""
     apply = intake.Intake.apply
