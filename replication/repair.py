@@ -152,11 +152,10 @@ class Repairer:
                     tally = await self.compare(table, inlet, repair=True, planned=True)
                 except NotNowError:
                     continue
-            left = tally is not None and tally.left > 0
-            if not left or (tally is not None and (tally.rows or tally.recovered or tally.removed)):
+            if tally is None or not tally.left or tally.rows or tally.recovered or tally.removed:
                 await self._around.durably(partial(_compared, plan, uid, tally))
                 self._reread(plan.peer)
-            if left:
+            if tally is not None and tally.left:
                 # What the peer merged into the vectors of these rows does not come with the third region's link.
                 plan = self._around.plans.get(plan.peer) or plan
                 continue

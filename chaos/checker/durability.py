@@ -71,7 +71,6 @@ class Phantom(NamedTuple):
 def check(evidence: Evidence) -> list[Violation]:
     """Return the acknowledged writes that the log of the region that acknowledged them does not hold."""
     found = []
-    setbacks = evidence.setbacks()
     for tag, written in evidence.written.items():
         held = evidence.replicas.get(written.region)
         acknowledged_ns = written.acknowledged_ns
@@ -82,8 +81,7 @@ def check(evidence: Evidence) -> list[Violation]:
         # An answer that was on its way when the region fell back arrives later.
         asked_ns = written.invoked_ns
         if any(
-            it.region in {written.region, "*"} and it.since_ns <= acknowledged_ns and asked_ns <= it.until_ns
-            for it in setbacks
+            it.since_ns <= acknowledged_ns and asked_ns <= it.until_ns for it in evidence.setbacks_of(written.region)
         ):
             continue
         where = f"{written.access.table}/{written.access.key}"

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, NamedTuple
 from chaos import history
 from chaos.checker import replica
 from chaos.checker.replica import Replica, Rows, tag_of
-from chaos.faults import Crash, Fault, RestoreOldCopy, decode
+from chaos.faults import EVERY, Crash, Fault, RestoreOldCopy, decode
 from chaos.history import Access, Event, Operation
 from chaos.stage import Sample
 from clock.timestamp import wall_ms
@@ -355,9 +355,13 @@ class Evidence:
         """Return the regions that may have lost what they had acknowledged, and from when to when."""
         return self._setbacks
 
+    def setbacks_of(self, region: str) -> list[Setback]:
+        """Return the setbacks of one region."""
+        return [setback for setback in self._setbacks if setback.region in {region, EVERY}]
+
     def set_back(self, region: str) -> bool:
         """Whether a region was set back at any time."""
-        return any(setback.region in {region, "*"} for setback in self.setbacks())
+        return bool(self.setbacks_of(region))
 
     def intact(self, region: str) -> bool:
         """Whether a region's log is whole from its first record on: neither trimmed nor set back."""

@@ -75,13 +75,7 @@ def _fallen(evidence: Evidence, at_ns: int) -> set[str]:
 
     Such a one compares with each peer when they meet, however late, and then has all of them subscribe anew.
     """
-    return {
-        region
-        for setback in evidence.setbacks()
-        if setback.until_ns <= at_ns
-        for region in evidence.replicas
-        if setback.region in {region, faults.EVERY}
-    }
+    return {region for region in evidence.replicas if any(it.until_ns <= at_ns for it in evidence.setbacks_of(region))}
 
 
 def _excused(evidence: Evidence) -> set[tuple[int, str]]:

@@ -35,7 +35,7 @@ def taken(evidence: Evidence, record: LogRecord) -> bool:
 
 def life(evidence: Evidence, region: str, operation: Operation) -> int | None:
     """Return how often a region had been set back when it was asked; ``None`` if it was while it answered."""
-    ends_ns = [it.until_ns for it in evidence.setbacks() if it.region in {region, "*"}]
+    ends_ns = [it.until_ns for it in evidence.setbacks_of(region)]
     asked_ns = operation.invoked_ns
     lives = {sum(it <= at_ns for it in ends_ns) for at_ns in (asked_ns, operation.returned_ns or asked_ns)}
     return lives.pop() if len(lives) == 1 else None

@@ -123,10 +123,9 @@ def _fell_back(evidence: Evidence, region: str, record: LogRecord) -> bool:
     # A region that has lost the end of its file may give a timestamp to another write.
     if own is None or (own.table_uid, own.key) != (record.table_uid, record.key):
         return evidence.set_back(origin)
-    fallen_ns = [it.until_ns for it in evidence.setbacks() if it.region in {origin, faults.EVERY}]
     return any(
-        _promised(evidence, region, until_ns) >= record.version.hlc and not _acknowledged(evidence, own, until_ns)
-        for until_ns in fallen_ns
+        _promised(evidence, region, it.until_ns) >= record.version.hlc and not _acknowledged(evidence, own, it.until_ns)
+        for it in evidence.setbacks_of(origin)
     )
 
 

@@ -51,22 +51,22 @@ class Doom:
     ``dies`` is called then. Whatever the dead process still asks of its files, nothing happens.
     """
 
-    __slots__ = ("_dies", "_left", "_share", "dead")
+    __slots__ = ("_dead", "_dies", "_left", "_share")
 
     def __init__(self, left: int, share: float, dies: Callable[[], None]) -> None:
-        self.dead = False
+        self._dead = False
         self._left = left
         self._share = share
         self._dies = dies
 
     def reach(self, size: int) -> int | None:
         """Return how much of the next write reaches the file; ``None``: all of it, and the process lives."""
-        if self.dead:
+        if self._dead:
             return 0
         if self._left > 0:
             self._left -= 1
             return None
-        self.dead = True
+        self._dead = True
         self._dies()
         return int(size * self._share)
 
@@ -84,7 +84,7 @@ class Disk:
         """Called at a sync that nobody waits for beside the event loop, with the seconds that it takes longer."""
         self.doom: Doom | None = None
         """When the process dies at a write, if it is to."""
-        self.syncs = self.lost = self.torn = 0
+        self.syncs = self.lost = 0
         self._unsynced: dict[str, list[_Write]] = {}
         self._connections: list[apsw.Connection] = []
 
@@ -187,7 +187,6 @@ class _File(apsw.VFSFile):
         if disk.doom is not None and (reaches := disk.doom.reach(len(data))) is not None:
             if reaches:
                 self._write(disk, data[:reaches], offset)
-                disk.torn += 1
             raise apsw.IOError(_DEAD)
         self._write(disk, data, offset)
 
