@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import boto3
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
+from web_page import assert_refused
 
 from atoll import Cluster
 from atoll.config import Config
@@ -156,13 +155,7 @@ def test_what_cannot_be_meant_so_gets_lambdas_error_and_makes_nothing(fleet: Clu
 
 
 def test_a_web_page_reaches_no_function(fleet: Cluster) -> None:
-    url = f"{fleet.admin(EAST)}/lambda/2015-03-31/functions/note/invocations"
-    request = urllib.request.Request(url, data=b"{}", headers={"Origin": "http://example.org"})
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request)
-    assert refused.value.code == 403
-    assert refused.value.headers["x-amzn-ErrorType"] == "AccessDeniedException"
-    refused.value.close()
+    assert_refused(f"{fleet.admin(EAST)}/lambda/2015-03-31/functions/note/invocations")
 
 
 def test_invoke_calls_a_function_of_the_configuration(fleet: Cluster, notes: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+from web_page import assert_refused
 
 from atoll import Cluster
 
@@ -74,10 +73,4 @@ def test_a_paused_table_holds_back_while_others_flow_and_delivers_when_stopped(c
 
 
 def test_a_web_page_begins_no_experiment(cluster: Cluster) -> None:
-    url = f"{cluster.admin(EAST)}/fis/experiments"
-    request = urllib.request.Request(url, data=b"{}", headers={"Origin": "http://example.org"})
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request)
-    assert refused.value.code == 403
-    assert refused.value.headers["x-amzn-ErrorType"] == "AccessDeniedException"
-    refused.value.close()
+    assert_refused(f"{cluster.admin(EAST)}/fis/experiments")
