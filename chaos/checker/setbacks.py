@@ -9,7 +9,7 @@ Invariant: a write that any file holds in the end is not gone.
 
 from __future__ import annotations
 
-from chaos.checker.evidence import Evidence
+from chaos.checker.evidence import MS_NS, Evidence
 from chaos.history import Operation
 from region.model import settings
 from region.model.change import LogRecord
@@ -34,11 +34,13 @@ def taken(evidence: Evidence, record: LogRecord) -> bool:
 
 
 def life(evidence: Evidence, region: str, operation: Operation) -> int | None:
-    """Return how often a region had been set back when it was asked; ``None`` if it was while it answered."""
+    """Return how often a region had been set back when it was asked; ``None`` if it may have been while it answered."""
     ends_ns = [it.until_ns for it in evidence.setbacks_of(region)]
     asked_ns = operation.invoked_ns
-    lives = {sum(it <= at_ns for it in ends_ns) for at_ns in (asked_ns, operation.returned_ns or asked_ns)}
-    return lives.pop() if len(lives) == 1 else None
+    before = sum(it <= asked_ns for it in ends_ns)
+    # The end of a setback is known to the millisecond, and a region may answer in what is left of it.
+    after = sum(it - MS_NS <= (operation.returned_ns or asked_ns) for it in ends_ns)
+    return before if before == after else None
 
 
 def lost_deletions(evidence: Evidence) -> set[tuple[str, str]]:

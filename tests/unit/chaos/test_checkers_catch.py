@@ -631,6 +631,16 @@ def test_what_a_restored_or_powerless_region_lost_is_excused() -> None:
     assert judge(world.evidence(faults=(survives,), durability="full"), ["durability"]) != []
 
 
+def test_what_a_region_answers_in_the_millisecond_in_which_it_comes_back_is_judged_by_neither_of_its_lives() -> None:
+    world = ordinary()
+    a_client_does_not_see_its_own_write(world)
+    answered_ms = world.now_ms
+    restored = {"kind": "restore-old-copy", "region": "east", "at_ms": 0}
+    for for_ms, judged in ((answered_ms, False), (answered_ms + 1, True)):
+        found = judge(world.evidence(faults=({**restored, "for_ms": for_ms},)), ["sessions"])
+        assert bool(found) is judged, (for_ms, found)
+
+
 def test_what_a_region_acknowledged_after_it_had_lost_its_power_is_not_excused() -> None:
     world = ordinary()
     an_acknowledged_write_is_in_no_log(world)
