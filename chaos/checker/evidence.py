@@ -314,6 +314,21 @@ class Evidence:
             if name.startswith(REPLICA) and register.value is None
         }
 
+    @cached_property
+    def steady(self) -> set[str]:
+        """The tables, by uid, that did not change any more when their first items were written, by every log."""
+        found: set[str] = set()
+        changed: set[str] = set()
+        for held in self.replicas.values():
+            begun: set[str] = set()
+            for record in held.log:
+                if record.kind == ITEM:
+                    begun.add(record.table_uid)
+                elif record.table_uid in begun:
+                    changed.add(record.table_uid)
+            found |= begun
+        return found - changed
+
     def succession(self, region: str) -> list[Successor]:
         """Return the item records of a region's log in order, each with the one of its item before it."""
         known = self._successions.get(region)

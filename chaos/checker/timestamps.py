@@ -10,7 +10,8 @@ which one was acknowledged before the other was asked for, the later has the gre
 Invariant: all of it holds under any skew, drift or jump of the wall clock.
 
 Hazard: a region that was set back may issue again what nobody can remember that it had issued; its timestamps are
-compared within its own log only.
+compared within its own log only. Once it has served every peer again it knows how late it had been: from then on it
+issues timestamps above all that any peer had of it before.
 
 Source: the project's design, section 6, invariant 4; Couchbase MB-20798; S. Kulkarni et al., "Logical Physical Clocks".
 """
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chaos.checker import words
-from chaos.checker.evidence import Evidence, Violation
+from chaos.checker.evidence import Evidence, Violation, Written
 from chaos.checker.replica import Replica, tag_of
 from chaos.faults import ClockDrift, ClockFreeze, ClockJump, ClockOffset, strikes
 from clock.timestamp import wall_ms
@@ -40,6 +41,7 @@ def check(evidence: Evidence) -> list[Violation]:
     for region, held in evidence.replicas.items():
         found += _rising(evidence, region, held)
         found += _real_time(evidence, region)
+        found += _after_setbacks(evidence, region)
     return [*found, *_unique(evidence), *_infected(evidence)]
 
 
@@ -136,14 +138,7 @@ def _real_time(evidence: Evidence, region: str) -> Iterator[Violation]:
     """Find writes with a smaller timestamp than one that had been acknowledged before they were asked for."""
     if evidence.set_back(region):
         return
-    writes = [
-        (written, record)
-        for tag, written in evidence.written.items()
-        if written.region == region
-        and len(written.operations) == 1
-        and (record := evidence.tagged.get(tag)) is not None
-        and record.version.origin == region  # A later write of another region may carry the item's tag on.
-    ]
+    writes = _writes(evidence, region)
     by_answer = sorted(
         (it for it in writes if it[0].acknowledged_ns is not None), key=lambda it: it[0].acknowledged_ns or 0
     )
@@ -162,3 +157,58 @@ def _real_time(evidence: Evidence, region: str) -> Iterator[Violation]:
                 f"after it had acknowledged {evidence.key_text(greatest)} at {words.at(greatest.version.timestamp)}"
             )
             yield Violation(INVARIANT, sentence, access.table, access.key)
+
+
+def _writes(evidence: Evidence, region: str) -> list[tuple[Written, LogRecord]]:
+    """Return the writes that a region was asked for once, with their records."""
+    return [
+        (written, record)
+        for tag, written in evidence.written.items()
+        if written.region == region
+        and len(written.operations) == 1
+        and (record := evidence.tagged.get(tag)) is not None
+        and record.version.origin == region  # A later write of another region may carry the item's tag on.
+    ]
+
+
+def _after_setbacks(evidence: Evidence, region: str) -> Iterator[Violation]:
+    """Find writes of a region that fell back, below what its peers had of it before, though it has served all again."""
+    setbacks = evidence.setbacks_of(region)
+    if not setbacks or any(evidence.set_back(it) for it in evidence.replicas if it != region):
+        return
+    fell_ns = max(it.until_ns for it in setbacks)
+    served_ns = _all_served(evidence, region, fell_ns)
+    if served_ns is None:
+        return
+    remembered = [
+        record
+        for peer, held in evidence.replicas.items()
+        for record in held.log
+        if peer != region
+        and record.version.origin == region
+        and record.table_uid in evidence.steady
+        and (written := evidence.written.get(tag_of(record.image) or "")) is not None
+        and written.region == region
+        and (written.acknowledged_ns or fell_ns) < fell_ns
+    ]
+    greatest = max(remembered, key=lambda record: record.version.hlc, default=None)
+    for written, record in _writes(evidence, region):
+        if greatest is not None and written.invoked_ns > served_ns and record.version.hlc <= greatest.version.hlc:
+            access = written.access
+            sentence = (
+                f"{access.table}/{access.key}: {region}, which had fallen back, wrote {access.tag} at "
+                f"{words.at(record.version.timestamp)} after it had served all its peers again, which had "
+                f"{evidence.key_text(greatest)} of it at {words.at(greatest.version.timestamp)}"
+            )
+            yield Violation(INVARIANT, sentence, access.table, access.key)
+
+
+def _all_served(evidence: Evidence, region: str, since_ns: int) -> int | None:
+    """Return by when, after a moment, a region had begun to serve every peer, as it says itself; ``None``: never."""
+    left = set(evidence.replicas) - {region}
+    for sample in evidence.samples:
+        if sample.region == region and sample.time_ns > since_ns:
+            left -= {str(it["sink"]) for it in sample.links if it["source"] == region and it["connections"]}
+            if not left:
+                return sample.time_ns
+    return None

@@ -1,6 +1,6 @@
 """Mutants: seeded bugs that the checkers must catch, and the hunt for them. ``make mutants`` runs all."""
 
-from mutants import clock_mutants, interface_mutants, replication_mutants, storage_mutants
+from mutants import clock_mutants, interface_mutants, repair_mutants, replication_mutants, storage_mutants
 from mutants.bank import MUTANTS, Mutant, planted
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "clock_mutants",
     "interface_mutants",
     "planted",
+    "repair_mutants",
     "replication_mutants",
     "storage_mutants",
 ]

@@ -641,6 +641,26 @@ def test_what_a_region_answers_in_the_millisecond_in_which_it_comes_back_is_judg
         assert bool(found) is judged, (for_ms, found)
 
 
+def test_a_region_that_fell_back_may_not_write_below_what_its_peers_had_once_it_has_served_them_all() -> None:
+    for served, judged in ((True, True), (False, False)):
+        world = ordinary()
+        east = world.places["east"]
+        before, items = east.clock, dict(east.items)
+        world.write("east", "x")
+        world.deliver("east", "west")
+        restored = {"kind": "restore-old-copy", "region": "east", "at_ms": 0, "for_ms": world.now_ms}
+        east.log.pop()
+        east.items, east.clock = items, before
+        world.now_ms += 2
+        sample(world, "east", world.now_ms, links=({"source": "east", "sink": "west", "connections": int(served)},))
+        world.write("east", "y")
+        found = [str(it) for it in judge(world.evidence(faults=(restored,)), ["timestamps"])]
+        assert any("y: east, which had fallen back, wrote t10" in it for it in found) is judged, found
+        east.clock += MS
+        world.write("east", "z")
+        assert judge(world.evidence(faults=(restored,)), ["timestamps"])[1:] == []
+
+
 def test_what_a_region_acknowledged_after_it_had_lost_its_power_is_not_excused() -> None:
     world = ordinary()
     an_acknowledged_write_is_in_no_log(world)
