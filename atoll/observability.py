@@ -65,6 +65,7 @@ EVENT_LEVELS: Final[Mapping[type[Event], str]] = {
     replicated.BootstrapProgress: "debug",
     replicated.BootstrapInterrupted: "warning",
     replicated.BootstrapFinished: "info",
+    replicated.WorkInterrupted: "warning",
     replicated.ClockOff: "error",
     replicated.ClockRight: "info",
     triggered.TriggerStateChanged: "info",

@@ -131,13 +131,13 @@ class Bootstrapper:
             while (plan := obligations.load(engine.store, uid)) is not None:
                 self._plans[uid] = plan
                 table = engine.catalogue.by_uid.get(uid)
-                if table is None or table.record.dropped:
-                    await self._around.durably(lambda context: forget_dropped(context, uid))
-                    continue
-                if not started and plan.creating:
-                    self._around.emit(BootstrapStarted(plan.name, uid))
-                started = True
                 try:
+                    if not obligations.held(table):
+                        await self._around.durably(lambda context: forget_dropped(context, uid))
+                        continue
+                    if not started and plan.creating:
+                        self._around.emit(BootstrapStarted(plan.name, uid))
+                    started = True
                     moved = await self._step(table, plan)
                 except Exception as error:
                     # Whatever it was, the plan is as it was: it is told of, and tried again.

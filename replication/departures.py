@@ -8,7 +8,7 @@ the global table all the same and follow from the log.
 Invariants: progress is in the table's record alone, so a restart goes on waiting. A member is waited for with its own
 clock: its acknowledgement of the request says when that was, and the sink says up to when it has everything. A member
 that cannot be reached holds the table up, until ``disassociation_wait_ms`` is over; then the replica stays a member,
-as on AWS, and the event names who was waited for.
+as on AWS, and the event names who was waited for. What fails is told of, and tried again.
 
 Source: AWS developer guide, "Disassociating a global table replica".
 """
@@ -22,9 +22,9 @@ from region.model.table import CREATING, Leaving, Table
 from region.operation.replica import disassociation
 from region.operation.table.description import CREATION_FAILED
 from replication import obligations
-from replication.events import Disassociated, DisassociationAbandoned
+from replication.events import Disassociated, DisassociationAbandoned, WorkInterrupted
 from replication.inlet import Inlet
-from replication.link import Surroundings, ended, wait
+from replication.link import Surroundings, ended, reason, wait
 from replication.outlet import Outlet
 
 
@@ -56,22 +56,31 @@ class Departures:
         return table.local.leaving if table is not None and not table.record.dropped else None
 
     async def _run(self, uid: str) -> None:
-        around = self._around
         never = asyncio.Event()
         told_ms: dict[str, int] = {}
         try:
             while (leaving := self._leaving(uid)) is not None:
-                table = around.engine.catalogue.by_uid[uid]
-                waiting = self._waiting(table, leaving, told_ms)
-                limit_ms = around.settings.disassociation_wait_ms
-                if not waiting and await self._complete(table, leaving):
-                    return
-                if limit_ms and around.now_ms() - leaving.since_ms >= limit_ms:
-                    await self._abandon(table, leaving, waiting)
-                    return
-                await wait(never, around.settings.heartbeat_ms / 1000)
+                table = self._around.engine.catalogue.by_uid[uid]
+                try:
+                    if await self._step(table, leaving, told_ms):
+                        return
+                except Exception as error:
+                    # Whatever it was, the table is still leaving: it is told of, and tried again.
+                    self._around.emit(WorkInterrupted("leaving a global table", table.name, reason(error)))
+                await wait(never, self._around.settings.heartbeat_ms / 1000)
         finally:
             self._tasks.pop(uid, None)
+
+    async def _step(self, table: Table, leaving: Leaving, told_ms: dict[str, int]) -> bool:
+        """Leave if nobody is waited for any more, give up if it took too long; return whether it came to an end."""
+        waiting = self._waiting(table, leaving, told_ms)
+        limit_ms = self._around.settings.disassociation_wait_ms
+        if not waiting and await self._complete(table, leaving):
+            return True
+        if limit_ms and self._around.now_ms() - leaving.since_ms >= limit_ms:
+            await self._abandon(table, leaving, waiting)
+            return True
+        return False
 
     def _waiting(self, table: Table, leaving: Leaving, told_ms: dict[str, int]) -> tuple[str, ...]:
         """Return the regions that are still waited for; ``told_ms`` keeps when each had everything from here."""

@@ -12,6 +12,7 @@ its last changes and others have not is evened out between the members (``replic
 
 Hazards: away is what no connection in either direction has heard of. Only the time counts in which this region runs;
 it is kept over restarts. A link that is cut between two regions alone detaches nobody, because a third reaches both.
+What cannot be saved is told of, counts all the same, and is saved later: the other members wait for this region's word.
 
 Source: AWS API reference, ReplicaDescription (REGION_DISABLED, 20 hours); the project's facts on global tables.
 """
@@ -19,7 +20,7 @@ Source: AWS API reference, ReplicaDescription (REGION_DISABLED, 20 hours); the p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -27,9 +28,9 @@ from region.model import settings
 from region.operation.context import Context
 from region.operation.table import records
 from replication import obligations
-from replication.events import ReplicaDetached
+from replication.events import ReplicaDetached, WorkInterrupted
 from replication.inlet import Inlet
-from replication.link import Surroundings, ended, wait
+from replication.link import Surroundings, ended, reason, wait
 from replication.outlet import Outlet
 
 SAVED_TIMES: Final = 20
@@ -108,26 +109,46 @@ class Detachments:
     async def _watch(self) -> None:
         never = asyncio.Event()
         while True:
-            await self._look()
+            try:
+                await self._look()
+            except Exception as error:
+                # Whatever it was, what is counted stays counted: it is told of, and tried again.
+                self._around.emit(WorkInterrupted("detaching regions that are away", "", reason(error)))
             await wait(never, self._around.settings.heartbeat_ms / 1000)
 
     async def _look(self) -> None:
-        """Count, save now and then, and decide."""
+        """Count, tell, decide, and save now and then."""
         around = self._around
-        now = asyncio.get_running_loop().time()
-        store = around.engine.store
-        for peer, inlet in self._inlets.items():
-            if peer not in self._away:
-                self._away[peer] = _Away(int(store.meta(_name(peer)) or 0), now)
-            heard_at = max(inlet.heard_at or 0.0, self._outlets[peer].heard_at or 0.0)
-            self._away[peer].count(now, quiet=(now - heard_at) * 1000 >= around.settings.silence_ms)
-            if self._away[peer].due(self._limit_ms // SAVED_TIMES):
-                await around.durably(self._away[peer].saving(_name(peer)))
-        away = {peer: it.ms for peer, it in self._away.items() if peer in self._inlets and it.ms}
+        self._count()
+        away = {peer: it.ms for peer, it in self._away.items() if it.ms}
         around.membership.away = {peer: around.now_ms() - ms for peer, ms in away.items()}
         around.silent = tuple(sorted(peer for peer, ms in away.items() if ms >= self._limit_ms))
         if around.silent:
             await self._decide(frozenset(around.silent))
+        for peer, it in list(self._away.items()):
+            if it.due(self._limit_ms // SAVED_TIMES):
+                await self._save(peer, it)
+
+    def _count(self) -> None:
+        """Count for how long each peer has been away; forget those that are peers no more."""
+        now = asyncio.get_running_loop().time()
+        store = self._around.engine.store
+        self._away = {peer: it for peer, it in self._away.items() if peer in self._inlets}
+        for peer, inlet in self._inlets.items():
+            if peer not in self._away:
+                self._away[peer] = _Away(int(store.meta(_name(peer)) or 0), now)
+            outlet = self._outlets.get(peer)
+            heard_at = max(inlet.heard_at or 0.0, (outlet and outlet.heard_at) or 0.0)
+            self._away[peer].count(now, quiet=(now - heard_at) * 1000 >= self._around.settings.silence_ms)
+
+    async def _save(self, peer: str, away: _Away) -> None:
+        ms = away.ms
+
+        def save(context: Context) -> None:
+            context.transaction.save_meta(_name(peer), str(ms) if ms else "")
+            context.written += 1
+
+        await self._around.durably(save, lambda _: away.saved(ms))
 
     async def _decide(self, away: frozenset[str]) -> None:
         region = self._around.region
@@ -159,15 +180,9 @@ class _Away:
         """Whether what is saved is too far from what is counted."""
         return self.ms - self._saved_ms >= max(1, every_ms) or (not self.ms and self._saved_ms > 0)
 
-    def saving(self, name: str) -> Callable[[Context], None]:
-        """Return the work that saves the count."""
-        ms = self._saved_ms = self.ms
-
-        def save(context: Context) -> None:
-            context.transaction.save_meta(name, str(ms) if ms else "")
-            context.written += 1
-
-        return save
+    def saved(self, ms: int) -> None:
+        """Learn that so much is durable."""
+        self._saved_ms = ms
 
 
 def _name(peer: str) -> str:

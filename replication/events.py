@@ -203,6 +203,14 @@ class BootstrapInterrupted(Event, frozen=True):
     reason: str
 
 
+class WorkInterrupted(Event, frozen=True):
+    """Something that replication does by itself failed; it is tried again. ``table`` is empty where none is meant."""
+
+    work: str
+    table: str
+    reason: str
+
+
 class ClockOff(Event, frozen=True):
     """This region's clock is ``off_ms`` ahead (negative: behind) of most peers'; ``refusing``: writes are, too."""
 

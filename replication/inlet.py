@@ -103,10 +103,11 @@ class Inlet:
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
-        self._watermark = self._intake.load().watermark
         while True:
             again = False
             try:
+                if not self.tried:
+                    self._watermark = self._intake.load().watermark
                 again = await self._connect()
             except Exception as error:
                 # A link never dies: what nobody foresaw is counted and shown like a broken connection.

@@ -21,7 +21,7 @@ Source: the project's design, section 4 (bootstrap, table changes).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 
@@ -119,7 +119,7 @@ def counting(table: Table | None, registers: Registers, peer: str) -> Registers:
     return told if peer in settings.detached(known) else registers
 
 
-def held(table: Table | None) -> bool:
+def held(table: Table | None) -> TypeGuard[Table]:
     """Whether this region has storage for a table."""
     return table is not None and not table.record.dropped
 

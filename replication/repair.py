@@ -30,7 +30,7 @@ import msgspec
 
 from region.model.table import CREATING, Table
 from region.operation.context import Context
-from replication import applier, obligations, resynchronisation
+from replication import applier, obligations, recounting, resynchronisation
 from replication.comparison import Comparison, Difference, NotNowError, in_turn
 from replication.events import (
     DigestMismatch,
@@ -96,7 +96,7 @@ class Repairer:
         self.planned()
         if self._around.settings.recount_at_start:
             tables = [table for table in self._around.engine.catalogue.by_name.values() if table.replicated]
-            self._recounting = asyncio.get_running_loop().create_task(self._recount_all(tables))
+            self._recounting = asyncio.get_running_loop().create_task(recounting.recount_all(self._around, tables))
         if self._around.settings.compare_ms:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
@@ -308,24 +308,6 @@ class Repairer:
             except Exception as error:
                 found[peer] = reason(error)
         return found
-
-    async def _recount_all(self, tables: list[Table]) -> None:
-        for table in tables:
-            await self.recount(table)
-
-    async def recount(self, table: Table) -> None:
-        """Make the digest of a table anew from its rows, and wait until that is done."""
-
-        def work(context: Context) -> None:
-            now = context.catalogue.by_uid[table.uid]
-            local = msgspec.structs.replace(now.local, digest_after="")
-            context.save_table(msgspec.structs.replace(now.record, local=local))
-
-        await self._around.durably(work)
-        never = asyncio.Event()
-        catalogue = self._around.engine
-        while (now := catalogue.catalogue.by_uid[table.uid]).local.digest_after is not None and not now.record.dropped:
-            await wait(never, self._around.settings.heartbeat_ms / 1000)
 
 
 def _compared(plan: Plan, uid: str, tally: Tally | None, context: Context) -> None:

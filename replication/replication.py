@@ -20,7 +20,7 @@ from region.model.table import Table
 from region.operation.context import Context
 from region.randomness import Rng
 from region.store.port import Reader
-from replication import obligations, resynchronisation
+from replication import obligations, recounting, resynchronisation
 from replication.backlog import Backlog
 from replication.bootstrap import Bootstrapper
 from replication.credentials import require_region
@@ -270,7 +270,7 @@ class Replication:
         if table is None or not table.replicated:
             raise ReplicationError(f"{self.settings.region} has no global table {name}")
         if recount:
-            await self._repairer.recount(table)
+            await recounting.recount(self._around, table)
         return await self._repairer.inspect(table, repair=repair)
 
     # Wiring.
