@@ -27,7 +27,7 @@ from region.archive.desk import Desk
 from region.archive.history import FOLDER, PAGE, change_line, name_of
 from region.archive.packing import Packed
 from region.archive.writing import snapshot_pages, write
-from region.errors import ArchiveError, KeyUnavailableError
+from region.errors import KeyUnavailableError, OperatingError
 from region.events import ArchiveFailed, Event, TableChanged
 from region.model import job, recovery
 from region.model.job import ArchiveFile
@@ -88,6 +88,18 @@ class Historian:
         """See to histories that are to be founded or given up, and keep the rest going."""
         if not self._tidy:
             return
+        try:
+            going = self._see_to_all()
+        except OperatingError as error:
+            # The store cannot be read now; the next tick looks again.
+            self._replica.events.emit(ArchiveFailed("history", "", str(error)))
+            going = True
+        if going and self._timer is None and self._unsubscribe is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._settings.segment_ms / 1000, self._tick)
+
+    def _see_to_all(self) -> bool:
+        """Begin what is due of each table's history; return whether there is any to be kept going."""
         archive = self._replica.store.archive
         uids = archive.archived_tables()
         for uid in uids:
@@ -101,9 +113,7 @@ class Historian:
             for table in self._seen.by_name.values():
                 if recovery.state_of(table.local) is not None and table.uid not in uids:
                     self._desk.spawn(self._resume(table.uid), f"beginning the history of {table.name} again")
-        if uids and self._timer is None and self._unsubscribe is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._settings.segment_ms / 1000, self._tick)
+        return bool(uids)
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, TableChanged):
@@ -130,7 +140,7 @@ class Historian:
             if table is not None:
                 try:
                     await self.keep(table)
-                except (ArchiveError, KeyUnavailableError) as error:
+                except (OperatingError, KeyUnavailableError) as error:
                     self._replica.events.emit(ArchiveFailed("history", table.name, str(error)))
 
     def _found(self, table: Table) -> None:
@@ -145,7 +155,7 @@ class Historian:
             async with self._desk.lock(table.uid):
                 base = await self._write_base(table, snapshot, reached_ms)
                 await self._desk.transact(lambda context: continuous_backups.founded(context, base))
-        except (ArchiveError, KeyUnavailableError) as error:
+        except (OperatingError, KeyUnavailableError) as error:
             self._replica.events.emit(ArchiveFailed("history", table.name, str(error)))
         finally:
             snapshot.close()
@@ -258,15 +268,22 @@ class Historian:
                 await self._delete(file.path)
 
     async def _begin(self) -> None:
-        """Delete files that the store never knew of, or has forgotten, because of a crash; then go on."""
+        """Delete what nobody knows of; then go on, and so too where that failed: the next start deletes it."""
+        try:
+            await self._delete_unknown()
+        except OperatingError as error:
+            self._replica.events.emit(ArchiveFailed("history", "", str(error)))
+        self._tidy = True
+        self.look()
+
+    async def _delete_unknown(self) -> None:
+        """Delete files that the store never knew of, or has forgotten, because of a crash."""
         archive = self._replica.store.archive
         names = await self._desk.beside(lambda: self._desk.vault.names(FOLDER))
         known = {file.path for uid in archive.archived_tables() for file in archive.files(uid)}
         for name in names:
             if name not in known:
                 await self._delete(name)
-        self._tidy = True
-        self.look()
 
     async def _delete(self, name: str) -> None:
         await self._desk.beside(lambda: self._desk.vault.delete(name))
