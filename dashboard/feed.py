@@ -5,7 +5,8 @@ hands the whole report to the fleet whenever it has changed, and says so when no
 when the region says that there are more. Conflicts that several regions recorded of the same two writes are told once.
 
 Invariants: a region that is away costs one attempt a turn, and never holds up the others; one that is silent for
-:data:`SILENCE_S` counts as away, because a region that is followed says something every second.
+:data:`SILENCE_S` counts as away, because a region that is followed says something every second. So does one whose
+report is not understood; it is followed anew all the same.
 """
 
 from __future__ import annotations
@@ -74,8 +75,14 @@ class Feed:
     async def run(self) -> None:
         """Follow the region until cancelled."""
         while True:
-            with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+            try:
                 await self._follow()
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                pass
+            except Exception as error:
+                # A region may say what this page does not understand; it is away for as long as it does.
+                told = {"message": f"What {self.region} says is not understood", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)
             self._heard(self.region, None)
             await asyncio.sleep(AGAIN_S)
 

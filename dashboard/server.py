@@ -144,10 +144,15 @@ class Dashboard:
 
     async def _tick(self) -> None:
         while True:
-            if self._controls is not None:
-                await self._look_at_faults(self._controls)
-            if self._fleet.ready:
-                self._channel.become(self._fleet.view(self._clock.now_ms()))
+            try:
+                if self._controls is not None:
+                    await self._look_at_faults(self._controls)
+                if self._fleet.ready:
+                    self._channel.become(self._fleet.view(self._clock.now_ms()))
+            except Exception as error:
+                # Whatever it was, the page shows what it showed, and what comes next.
+                told = {"message": "A turn of the dashboard has failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)
             await asyncio.sleep(TICK_S)
 
     async def _look_at_faults(self, controls: Controls) -> None:

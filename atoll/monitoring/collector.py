@@ -102,8 +102,8 @@ class Collector:
         return now_s
 
     def _tick(self) -> None:
-        self.collect()
         self.start()
+        self.collect()
 
     def _samples(self, now_s: float) -> Iterator[Sample]:
         for operation, counts in self._statistics.operations.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.monitoring import cloudwatch
+from atoll.monitoring import collector as collecting
 from atoll.monitoring.collector import Collector
 from atoll.monitoring.names import UNITS
 from atoll.monitoring.protocols import Request
 from atoll.monitoring.series import Metric, Series
 from clock import SystemClock
+from region.errors import StoreError
 from region.operation.context import RegionSettings
 from region.randomness import SeededRng
 from region.store.sqlite import open_store
@@ -163,3 +166,23 @@ def test_names_of_tables_that_there_are_not_are_counted_once_and_folded(
     assert sum(point.total for point in points) == 2
     assert not counts.tables
     assert counts.unnamed.requests == 2
+
+
+async def test_metrics_are_collected_on_after_a_time_at_which_that_failed(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = [StoreError("the disk cannot be read")]
+    again = asyncio.Event()
+
+    def collect() -> float:
+        if outcomes:
+            raise outcomes.pop()
+        again.set()
+        return 0
+
+    monkeypatch.setattr(collecting, "FINE_S", 0)
+    monkeypatch.setattr(collector, "collect", collect)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    collector.start()
+    await asyncio.wait_for(again.wait(), 30)
+    collector.stop()
