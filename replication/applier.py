@@ -23,7 +23,7 @@ from region.model.change import TABLE, Change, Cursor
 from region.model.table import Table
 from region.model.version import EMPTY_VECTOR, Version
 from region.operation.context import Context
-from replication import conflicts, obligations
+from replication import conflicts, obligations, resynchronisation
 from replication.conflict import Verdict, reportable, resolve
 from replication.events import Conflicted
 from replication.inquiry import Row
@@ -38,12 +38,14 @@ _WON = Verdict.CONCURRENT_WON
 class Outcome:
     """What one transaction did: counts, and the conflicts that are told of once it is durable."""
 
-    __slots__ = ("applied", "conflicts", "planned", "skipped", "stale")
+    __slots__ = ("applied", "conflicts", "planned", "recovered", "skipped", "stale")
 
     def __init__(self) -> None:
         self.applied = 0
         self.stale = 0
         self.skipped = 0
+        self.recovered = 0
+        """Writes of this region that had been lost with the end of its file."""
         self.conflicts: list[Conflicted] = []
         self.planned = False
         """Whether table records were merged, so that there may be something to fetch."""
@@ -84,13 +86,26 @@ def apply_rows(context: Context, donor: str, table: Table, rows: Iterable[Row]) 
     while_creating = not context.usable(table)
     for row in rows:
         observed = max(observed, row.hlc)
+        outcome.recovered += brings_back(context, table, row)
         version = Version(row.hlc, row.origin, row.vector or EMPTY_VECTOR)
         change = Change(table, row.key, row.image, row.size, version, None, applied_ms=now_ms)
         _settle(context, change, donor, outcome, logged=not while_creating and row.origin != region)
     if observed:
         context.clock.observe(observed, force=True)
+    if outcome.recovered:
+        resynchronisation.recover(context, table, donor, outcome.recovered)
     context.written += 1
     return outcome
+
+
+def brings_back(context: Context, table: Table, row: Row) -> bool:
+    """Whether a peer's row is, or has met, a write of this region that is lost here."""
+    region = context.settings.region
+    hlc = row.hlc if row.origin == region else (row.vector or {}).get(region, 0)
+    if hlc <= table.local.purged_hlc:
+        return False
+    stored = context.transaction.get(table, row.key)
+    return stored is None or not stored.version.covers(hlc, region)
 
 
 def apply_repair(context: Context, peer: str, table: Table, rows: list[Row]) -> Outcome:

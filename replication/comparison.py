@@ -54,6 +54,9 @@ PAGE_ROWS: Final = 64
 AT_ONCE: Final = 8
 """How many leaves are compared at a time, so that a distant peer does not cost a round trip for each."""
 
+_TREES: Final = (0, digest.CHUNKS)
+"""Where the chunks of live items begin, and those of tombstones."""
+
 Ask = Callable[[Inquiry], Awaitable[Findings | FetchRefused]]
 
 
@@ -82,10 +85,6 @@ class Difference(NamedTuple):
         if self.there is None or self.gone:
             return False
         return self.here is None or self.twin or self.vector or self.there[:2] > self.here[:2]
-
-    def lacks_write_of(self, region: str) -> bool:
-        """Whether the peer has a write of a region, usually this one, that is not here."""
-        return self.wanted and not self.vector and self.there is not None and self.there[1] == region
 
 
 class Comparison:
@@ -117,7 +116,8 @@ class Comparison:
         differing = [chunk for chunk in chunks if digest.root_of(mine[chunk]) != theirs.roots[chunk]]
         if not differing:
             return []
-        theirs = await self._compare(differing)
+        # What was deleted or written meanwhile has gone over to the other tree of its leaf.
+        theirs = await self._compare(sorted({tree + chunk % digest.CHUNKS for chunk in differing for tree in _TREES}))
         mine, _ = self._digest()
         leaves: set[int] = set()
         for chunk, packed in theirs.leaves.items():

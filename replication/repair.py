@@ -32,6 +32,7 @@ from region.model.table import CREATING, Table
 from region.operation.context import Context
 from replication import applier, obligations, recounting, resynchronisation
 from replication.comparison import Comparison, Difference, NotNowError, in_turn
+from replication.deferral import Deferral
 from replication.events import (
     DigestMismatch,
     ResynchronisationFinished,
@@ -88,6 +89,7 @@ class Repairer:
         self._owed = owed
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
+        self._deferral = Deferral(inlets.keys())
         self._watching: asyncio.Task[None] | None = None
         self._recounting: asyncio.Task[None] | None = None
 
@@ -133,6 +135,7 @@ class Repairer:
         finally:
             self._tasks.pop(peer, None)
             self._wakes.pop(peer, None)
+            self._deferral.forget(peer)
 
     async def _step(self, plan: Plan, inlet: Inlet) -> bool:
         """Compare the next table that can be compared now; return whether anything was done."""
@@ -176,25 +179,33 @@ class Repairer:
     async def _finish(self, plan: Plan) -> None:
         """Forget a plan that is done; have everybody compare where writes of this region came back."""
 
-        def work(context: Context) -> bool:
+        def work(context: Context) -> bool | None:
             if resynchronisation.load(context.reader, plan.peer) != plan:
-                return False
+                return None
             resynchronisation.forget(context, plan.peer)
-            if plan.renews:
-                context.transaction.renew_lineage(context.rng.token(8))
-            return True
+            renews = plan.renews or resynchronisation.renewal_due(context.reader)
+            if renews:
+                resynchronisation.renew(context)
+            return renews
 
-        done = await self._around.durably(work)
+        renews = await self._around.durably(work)
         self._reread(plan.peer)
-        if not done:
+        if renews is None:
             return
         region = self._around.region
         took_ms = max(0, self._around.now_ms() - plan.began_ms)
         self._around.emit(ResynchronisationFinished(plan.peer, region, plan.rows, plan.removed, took_ms))
         if plan.recovered:
             self._around.emit(WritesRecovered(plan.peer, region, plan.recovered))
-        if plan.renews:
+        if renews:
             await self._renewed()
+
+    async def _renew(self) -> None:
+        """Have everybody compare where writes of this region came back while no plan was about to end that says so."""
+        if not resynchronisation.renewal_due(self._around.engine.store) or self._around.plans.lost:
+            return
+        await self._around.durably(resynchronisation.renew)
+        await self._renewed()
 
     # One comparison.
 
@@ -219,16 +230,18 @@ class Repairer:
             differences = await comparison.differences(leaf)
             tally.add(differences)
             if planned:
-                gone = [it.key for it in differences if it.gone and it.here is not None]
+                gone = [(it.key, it.here[:2]) for it in differences if it.gone and it.here is not None]
                 if gone:
                     tally.removed += await self._around.durably(partial(_remove, table.uid, gone))
             takes = (it for it in differences if it.wanted and (behind or it.settled or it.vector))
             # The cursor has passed over the peer's writes, so what is here must meet those that lose to it, too.
             met = (it for it in differences if planned and not it.wanted and it.there is not None and not it.gone)
             listed = {it.key: it.there for it in (*takes, *met) if repair}
-            wanted = list(listed)
-            if repair:
-                tally.recovered += sum(it.lacks_write_of(self._around.region) for it in differences)
+            plan = self._around.plans.get(inlet.peer)
+            leaves = planned and plan is not None and not plan.lost
+            left = self._deferral.standing(self._around.engine.store, table, inlet.peer, listed) if leaves else set()
+            tally.left += len(left)
+            wanted = [key for key in listed if key not in left]
             while wanted:
                 rows = await comparison.rows(wanted)
                 if not behind:
@@ -240,36 +253,39 @@ class Repairer:
         return tally
 
     async def _take(self, uid: str, inlet: Inlet, rows: list[Row], tally: Tally, *, planned: bool) -> None:
-        await self._admitted(uid, inlet, max((row.hlc for row in rows), default=0))
+        await self._admitted(uid, inlet, max((row.hlc for row in rows), default=0), planned=planned)
 
-        def work(context: Context) -> tuple[int, applier.Outcome] | None:
+        def work(context: Context) -> tuple[set[bytes], applier.Outcome] | None:
             table = context.catalogue.by_uid.get(uid)
             if table is None or table.record.dropped or not rows:
                 return None
-            met = _met(context, table, rows)
             # The streams of a region that has lost writes have gaps already, and it must end its plan soon.
             leaves = (
                 planned and (plan := resynchronisation.load(context.reader, inlet.peer)) is not None and not plan.lost
             )
-            left = _on_their_way(context, table, inlet.peer, rows) - met if leaves else set()
-            tally.left += len(left)
+            left = self._deferral.settle(context, table, inlet.peer, rows) if leaves else set()
             taken = [row for row in rows if row.key not in left]
-            return len(met), applier.apply_repair(context, inlet.peer, table, taken)
+            return left, applier.apply_repair(context, inlet.peer, table, taken) if taken else applier.Outcome()
 
-        done: tuple[int, applier.Outcome] | None = await self._around.durably(work)
+        done: tuple[set[bytes], applier.Outcome] | None = await self._around.durably(work)
         if done is not None:
-            met, outcome = done
-            tally.recovered += met
+            left, outcome = done
+            self._deferral.remember(inlet.peer, uid, (row for row in rows if row.key in left))
+            tally.left += len(left)
+            tally.recovered += outcome.recovered
             tally.rows += outcome.applied
             for conflict in outcome.conflicts:
                 self._around.emit(conflict)
 
-    async def _admitted(self, uid: str, inlet: Inlet, hlc: int) -> None:
-        """Wait until no pause holds rows back, and they are within the park bound or an operator forces them."""
+    async def _admitted(self, uid: str, inlet: Inlet, hlc: int, *, planned: bool) -> None:
+        """Wait until no pause holds rows back, and they are within the park bound or an operator forces them.
+
+        What no plan asks for is not waited for: the comparisons with all other peers would wait, too.
+        """
         never = asyncio.Event()
         while not (inlet.usable and inlet.admits(uid, hlc)):
-            if not inlet.connected:
-                raise NotNowError(f"the connection to {inlet.peer} ended")
+            if not (planned and inlet.connected):
+                raise NotNowError(f"the rows of {inlet.peer} cannot be taken now")
             await wait(never, self._around.settings.heartbeat_ms / 1000)
 
     # In the background, and on demand.
@@ -278,6 +294,7 @@ class Repairer:
         never = asyncio.Event()
         while True:
             await wait(never, self._around.settings.compare_ms / 1000)
+            await self._renew()
             for peer, inlet in list(self._inlets.items()):
                 for table in resynchronisation.shared(self._around.engine.catalogue, peer):
                     if self._comparable(table, peer) and self._around.plans.get(peer) is None and inlet.usable:
@@ -327,47 +344,24 @@ def _compared(plan: Plan, uid: str, tally: Tally | None, context: Context) -> No
         now,
         tables=tuple(it for it in now.tables if it != uid or tally.left),
         rows=now.rows + tally.rows,
-        recovered=now.recovered + tally.recovered,
         removed=now.removed + tally.removed,
         ended=ended,
     )
     resynchronisation.save(context, now)
 
 
-def _met(context: Context, table: Table, rows: list[Row]) -> set[bytes]:
-    """Return the keys of a peer's rows that have met a write of this region that is lost here, beneath another's."""
-    region = context.settings.region
-    found = set()
-    for row in rows:
-        hlc = (row.vector or {}).get(region, 0)
-        stored = context.transaction.get(table, row.key) if hlc else None
-        if hlc and (stored is None or not stored.version.covers(hlc, region)):
-            found.add(row.key)
-    return found
+def _remove(uid: str, gone: list[tuple[bytes, tuple[int, str]]], context: Context) -> int:
+    """Remove items that a peer has deleted and purged; return how many were there.
 
-
-def _on_their_way(context: Context, table: Table, peer: str, rows: list[Row]) -> set[bytes]:
-    """Return the keys of a peer's rows that third regions wrote and have still to ship, after all that came before.
-
-    A table's stream would miss what they wrote before if the last were taken here.
+    What has been written since, whether by a client or by way of a link, is not what was judged, and stays.
     """
-    cursors = context.reader.cursors()
-    plan = obligations.load(context.reader, table.uid)
-    owed = {} if plan is None else plan.owed
-    third = set(obligations.regions(table.registers)) - {peer, context.settings.region}
-    applied = {it: cursors[it].watermark if it in cursors and it not in owed else 0 for it in third}
-    return {row.key for row in rows if row.hlc > applied.get(row.origin, row.hlc)}
-
-
-def _remove(uid: str, keys: list[bytes], context: Context) -> int:
-    """Remove items that a peer has deleted and purged; return how many were there."""
     table = context.catalogue.by_uid.get(uid)
     removed = 0
     if table is None or table.record.dropped:
         return 0
-    for key in keys:
+    for key, judged in gone:
         stored = context.transaction.get(table, key)
-        if stored is not None and stored.image is not None:
+        if stored is not None and stored.image is not None and stored.version.timestamp == judged:
             context.transaction.erase(table, key, stored)
             removed += 1
     context.written += removed

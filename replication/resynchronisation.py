@@ -20,6 +20,7 @@ Source: the project's design, section 4.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -57,6 +58,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.recovered > 0 or (self.lost and self.ended > 0)
 
 
+_RENEWAL: Final = "renewal"
+"""Under which name it is kept that writes of this region have come back which its log does not tell of."""
+
+
 def _name(peer: str) -> str:
     return f"resynchronisation:{peer}"
 
@@ -76,6 +81,34 @@ def save(context: Context, plan: Plan) -> None:
 def forget(context: Context, peer: str) -> None:
     """The plan is done."""
     context.transaction.save_meta(_name(peer), "")
+    context.written += 1
+
+
+def recover(context: Context, table: Table, peer: str, writes: int) -> None:
+    """Keep, with the rows of a peer that brought them back, that writes of this region are here without a record.
+
+    A replica that is being made has its older items from others without having lost any, so there it takes a plan.
+    """
+    members = [name.removeprefix(settings.REPLICA) for name in table.registers if name.startswith(settings.REPLICA)]
+    losses = {it: plan for it in members if (plan := load(context.reader, it)) is not None and plan.lost}
+    if not losses and not context.usable(table):
+        return
+    plan = losses.get(peer) or next(iter(losses.values()), None) or load(context.reader, peer)
+    if plan is not None:
+        save(context, msgspec.structs.replace(plan, recovered=plan.recovered + writes))
+    context.transaction.save_meta(_RENEWAL, "due")
+    context.written += 1
+
+
+def renewal_due(reader: Reader) -> bool:
+    """Whether peers have to compare with this region because of what came back here."""
+    return bool(reader.meta(_RENEWAL))
+
+
+def renew(context: Context) -> None:
+    """Begin a life of the log before which no position holds, so that every peer compares."""
+    context.transaction.renew_lineage(context.rng.token(8))
+    context.transaction.save_meta(_RENEWAL, "")
     context.written += 1
 
 
@@ -168,6 +201,11 @@ class Plans:
     def hold_hlc(self) -> int | None:
         """The hlc that the safe time may not pass while there is a plan."""
         return min((plan.hold_hlc for plan in self._plans.values()), default=None)
+
+    @property
+    def lost(self) -> bool:
+        """Whether this region has still to get back writes of its own."""
+        return any(plan.lost for plan in self._plans.values())
 
     @property
     def pending(self) -> bool:

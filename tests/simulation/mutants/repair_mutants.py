@@ -16,6 +16,7 @@ from region.operation.context import Context
 from replication import repair, resynchronisation
 from replication.applier import Outcome
 from replication.comparison import Comparison, Difference
+from replication.deferral import Deferral
 from replication.inquiry import Row
 from replication.message import Refuse, Subscribe, Welcome
 from replication.resynchronisation import Plan
@@ -84,7 +85,7 @@ def recovered_writes_not_spread(patch: pytest.MonkeyPatch) -> None:
 )
 def comparison_overtakes_a_third_region(patch: pytest.MonkeyPatch) -> None:
     """What a third region has still to bring is taken from another: no stream shows what came before (Atoll itself)."""
-    patch.setattr(repair, "_on_their_way", lambda *arguments: set())
+    patch.setattr(Deferral, "_brought", lambda *arguments: {})
 
 
 @mutant("streams", workloads=("bank",), nemeses=("isolate",), replication={"compare_ms": 1000}, **BUSY)
