@@ -123,7 +123,7 @@ class Surroundings:
         self.pauses = Pauses()
         self.pace = Pace(engine)
         self.tears = Tears(engine, lambda: asyncio.get_running_loop().time())
-        self.plans = Plans(engine)
+        self.plans = Plans(engine, membership.regions)
         self.region = settings.region
         self.silent: tuple[str, ...] = ()
         """The peers that have not been heard of for so long that they are to be detached."""

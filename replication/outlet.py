@@ -240,12 +240,11 @@ class Outlet:
             self._look_at_pauses(source)
             self._refresh()
             engine = self._around.engine
-            frame = source.heartbeat(
-                engine.store.log_head(),
-                engine.watermark(),
-                self._around.now_ms(),
-                silent=self._around.silent,
-            )
+            if engine.store.lineage().current != source.life:
+                # It was renewed since: the peer has to subscribe anew, to be told that it must compare.
+                await connection.close()
+            now_ms, silent = self._around.now_ms(), self._around.silent
+            frame = source.heartbeat(engine.store.log_head(), engine.watermark(), now_ms, silent=silent)
             await connection.send(encode(frame))
             await wait(self._tick_now, self._settings.heartbeat_ms / 1000)
 
@@ -297,7 +296,7 @@ class Outlet:
         self._wake.set()
 
     def poke(self) -> None:
-        """Look again at once: a pause came or went."""
+        """Look again at once: a pause came or went, or the lineage was renewed."""
         if self._source is not None:
             self._look_at_pauses(self._source)
         self._wake.set()

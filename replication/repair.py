@@ -22,7 +22,7 @@ Source: the project's design, section 4.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -79,7 +79,7 @@ class Repairer:
         surroundings: Surroundings,
         inlets: Mapping[str, Inlet],
         safe_hlc: Callable[[], int],
-        renewed: Callable[[], Awaitable[None]],
+        renewed: Callable[[], None],
         owed: Callable[[], None],
     ) -> None:
         self._around = surroundings
@@ -90,6 +90,7 @@ class Repairer:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
         self._deferral = Deferral(inlets.keys())
+        self._stopped = False
         self._watching: asyncio.Task[None] | None = None
         self._recounting: asyncio.Task[None] | None = None
 
@@ -104,7 +105,7 @@ class Repairer:
 
     def planned(self) -> None:
         """Take up every plan that no task works on, and let those under way look again."""
-        for peer in self._inlets:
+        for peer in () if self._stopped else self._inlets:
             if peer not in self._tasks and self._around.plans.get(peer) is not None:
                 self._wakes[peer] = asyncio.Event()
                 self._tasks[peer] = asyncio.get_running_loop().create_task(self._run(peer))
@@ -113,6 +114,7 @@ class Repairer:
 
     async def stop(self) -> None:
         """End all tasks; plans are taken up again after the next start."""
+        self._stopped = True
         others = [task for task in (self._watching, self._recounting) if task is not None]
         await ended([*self._tasks.values(), *others])
 
@@ -157,7 +159,7 @@ class Repairer:
                     continue
             if tally is None or not tally.left or tally.rows or tally.recovered or tally.removed:
                 await self._around.durably(partial(_compared, plan, uid, tally))
-                self._reread(plan.peer)
+                self._around.plans.load(plan.peer)
             if tally is not None and tally.left:
                 # What the peer merged into the vectors of these rows does not come with the third region's link.
                 plan = self._around.plans.get(plan.peer) or plan
@@ -170,11 +172,6 @@ class Repairer:
     def _comparable(self, table: Table, peer: str) -> bool:
         usable = not table.record.dropped and self._around.engine.reading.usable(table)
         return usable and obligations.is_member(table, peer)
-
-    def _reread(self, peer: str) -> None:
-        """Remember what the file says of a plan; of a region that has been taken out of the fleet, nothing."""
-        if peer in self._inlets:
-            self._around.plans.load(peer)
 
     async def _finish(self, plan: Plan) -> None:
         """Forget a plan that is done; have everybody compare where writes of this region came back."""
@@ -189,7 +186,7 @@ class Repairer:
             return renews
 
         renews = await self._around.durably(work)
-        self._reread(plan.peer)
+        self._around.plans.load(plan.peer)
         if renews is None:
             return
         region = self._around.region
@@ -198,14 +195,14 @@ class Repairer:
         if plan.recovered:
             self._around.emit(WritesRecovered(plan.peer, region, plan.recovered))
         if renews:
-            await self._renewed()
+            self._renewed()
 
     async def _renew(self) -> None:
         """Have everybody compare where writes of this region came back while no plan was about to end that says so."""
         if not resynchronisation.renewal_due(self._around.engine.store) or self._around.plans.lost:
             return
         await self._around.durably(resynchronisation.renew)
-        await self._renewed()
+        self._renewed()
 
     # One comparison.
 

@@ -141,7 +141,7 @@ class Replication:
         """Take a region out of the fleet. Its cursor is kept, should it come back."""
         self.membership.remove(region)
         self._around.pauses.remove("both", region)
-        self._around.plans.done(region)
+        self._around.plans.leave(region)
         outlet = self._outlets.pop(region, None)
         if outlet is not None:
             await outlet.close()
@@ -333,10 +333,10 @@ class Replication:
         plan = self._around.plans.get(peer)
         return owed if plan is None else {**owed, **dict.fromkeys(plan.tables, 0)}
 
-    async def _renewed(self) -> None:
-        """Have every peer subscribe anew, and find out that it has to compare its tables."""
+    def _renewed(self) -> None:
+        """Have every peer subscribe anew at once, and find out that it has to compare its tables."""
         for outlet in self._outlets.values():
-            await outlet.close()
+            outlet.poke()
 
     def _connect(self, peer: str) -> None:
         self._tasks[peer] = asyncio.get_running_loop().create_task(self._inlets[peer].run())

@@ -19,7 +19,7 @@ Source: the project's design, section 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -171,11 +171,19 @@ def begin_lost(peer: str, reason: str, watermark: int, context: Context) -> Plan
 
 
 class Plans:
-    """The plans of one region as they are in its file, at hand."""
+    """The plans of one region as they are in its file, at hand.
 
-    def __init__(self, engine: Engine) -> None:
+    A plan with a region that is not of the fleet any more stays in the file, and counts for nothing until it is back.
+    """
+
+    def __init__(self, engine: Engine, fleet: Callable[[], Collection[str]]) -> None:
         self._engine = engine
+        self._fleet = fleet
         self._plans: dict[str, Plan] = {}
+
+    def leave(self, peer: str) -> None:
+        """A region does not belong to the fleet any more; what is still under way because of it adds no plan."""
+        self._plans.pop(peer, None)
 
     def load(self, peer: str) -> None:
         """Learn from the file what there is to do with a peer, if anything."""
@@ -183,7 +191,7 @@ class Plans:
         if plan is None:
             self._plans.pop(peer, None)
         else:
-            self._plans[peer] = plan
+            self.put(plan)
 
     def get(self, peer: str) -> Plan | None:
         """Return the plan with a peer."""
@@ -191,11 +199,8 @@ class Plans:
 
     def put(self, plan: Plan) -> None:
         """Remember a plan that was saved."""
-        self._plans[plan.peer] = plan
-
-    def done(self, peer: str) -> None:
-        """Forget a plan."""
-        self._plans.pop(peer, None)
+        if plan.peer in self._fleet():
+            self._plans[plan.peer] = plan
 
     @property
     def hold_hlc(self) -> int | None:

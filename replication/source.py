@@ -120,6 +120,11 @@ class Source:
         self._watermark = 0
         self._told = 0
 
+    @property
+    def life(self) -> str:
+        """The life of the log in which the session began."""
+        return self._lineage.current
+
     def subscribe(self, frame: Subscribe, head: int, tail: int, damaged: int = 0) -> Welcome | Refuse:
         """Take a subscriber on from its cursor, or say why that cannot be.
 

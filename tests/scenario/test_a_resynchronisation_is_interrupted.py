@@ -15,7 +15,7 @@ from script_commands import Stage
 from region.errors import StoreError
 from region.model.table import CREATING
 from region.operation.context import Context
-from replication import repair
+from replication import Replication, repair, resynchronisation
 from replication.comparison import Comparison, Difference
 from replication.inquiry import FetchRows, Findings, Inquiry
 from replication.message import FetchRefused
@@ -55,6 +55,7 @@ restore b
 BEHIND_THE_TAIL = """
 cut b->a
 advance 100
+put b i from-b
 put b j from-b
 trim b
 """
@@ -195,7 +196,7 @@ async def test_a_row_that_is_left_to_a_third_region_is_fetched_once(
     stage.cuts.links.discard(("b", "a"))
     await eventually(lambda: len(rounds) >= 4, "a compares again and again")
     assert rounds[:4] == [5] * 4
-    assert sum(fetched) <= 6
+    assert sum(fetched) <= 5 + 2
     await play(stage, "heal\nconverge\nwait b->a live")
 
 
@@ -227,3 +228,72 @@ async def test_a_row_that_goes_over_to_the_other_tree_of_its_leaf_is_compared(
     assert next(between, None) is None
     assert found
     await play(stage, "converge")
+
+
+async def test_a_plan_that_is_being_made_counts_for_nothing_once_its_peer_is_out_of_the_fleet(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun, on = resynchronisation.begin, asyncio.Event(), asyncio.Event()
+    await play(stage, "region a b c\ntable on a b c\nconverge" + BEHIND_THE_TAIL)
+    a = stage.region("a")
+    transact = a.engine.transact
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        begun.set()
+        return begin(*arguments, **named)
+
+    async def slow(work: Any) -> Any:
+        result = await transact(work)
+        if begun.is_set():
+            await on.wait()
+        return result
+
+    monkeypatch.setattr(resynchronisation, "begin", noted)
+    monkeypatch.setattr(a.engine, "transact", slow)
+    await play(stage, "heal")
+    await begun.wait()
+    removing = asyncio.ensure_future(a.replication.remove_peer("b"))
+    await asyncio.sleep(0)
+    on.set()
+    await removing
+    assert not a.replication.fetching
+    before = a.replication.safe_time()
+    stage.clock.advance(1000)
+    await eventually(lambda: a.replication.safe_time() > before, "the safe time of a moves on")
+
+
+async def test_every_session_ends_when_the_lineage_is_renewed_though_a_region_joins_just_then(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed = Replication._renewed
+
+    def joined(self: Replication) -> None:
+        renewed(self)
+        self.add_peer("z", "memory://nowhere:1")
+
+    monkeypatch.setattr(Replication, "_renewed", joined)
+    await play(stage, WRITTEN_FOR_ONE_PEER + "heal\nadvance 100\nwait c k1 one\nwait c k3 three")
+
+
+async def test_nothing_is_compared_any_more_after_a_region_has_stopped(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await play(stage, WRITTEN_FOR_ONE_PEER)
+    a = stage.region("a")
+    begun, on, transact = asyncio.Event(), asyncio.Event(), a.engine.transact
+
+    async def slow(work: Any) -> Any:
+        result = await transact(work)
+        if (plan := resynchronisation.load(a.store, "b")) is not None and plan.lost:
+            begun.set()
+            await on.wait()
+        return result
+
+    monkeypatch.setattr(a.engine, "transact", slow)
+    await play(stage, "heal")
+    await begun.wait()
+    stopping = asyncio.ensure_future(stage.fleet.regions.pop("a").stop())
+    await asyncio.sleep(0)
+    on.set()
+    await stopping
+    assert [task for task in a.replication._repairer._tasks.values() if not task.done()] == []
