@@ -240,7 +240,7 @@ class Bootstrapper:
     def _ask(self, table: Table, inlet: Inlet, after: bytes, *, first: bool) -> asyncio.Task[Answer]:
         registers = settings.encode(self._current(table).registers)
         fetch = Fetch(0, table.uid, table.name, registers, after, first, None, "")
-        return asyncio.ensure_future(inlet.fetch(fetch))
+        return asyncio.ensure_future(inlet.questions.fetch(fetch))
 
     def _current(self, table: Table) -> Table:
         return self._around.engine.catalogue.by_uid.get(table.uid, table)
@@ -340,7 +340,7 @@ class Bootstrapper:
         fetch = Fetch(0, table.uid, table.name, registers, b"", False, position.sequence, position.epoch)
         self._fetching[inlet.peer] += 1
         try:
-            piece = await inlet.fetch(fetch)
+            piece = await inlet.questions.fetch(fetch)
             if isinstance(piece, FetchRefused):
                 if piece.truncated:
                     return await self._copy(table, inlet, b"", first=False, replaces=plan)

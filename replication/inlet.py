@@ -19,7 +19,6 @@ from typing import Final
 from region.errors import ReplicationError
 from region.model.change import Cursor
 from replication import obligations, resynchronisation
-from replication.donor import Answer
 from replication.events import LinkParked, ResynchronisationNeeded
 from replication.holding import Holding
 from replication.inquiry import Findings
@@ -44,7 +43,6 @@ from replication.message import (
     REWOUND,
     Batch,
     Catalogue,
-    Fetch,
     FetchRefused,
     Frame,
     Heartbeat,
@@ -89,11 +87,14 @@ class Inlet:
         self._connection: Connection | None = None
         self._heard_at: float | None = None
         self._states: deque[TableState] = deque()
+        self._told_tables = False
         self.questions = Questions(peer, lambda: self._connection)
         self._head = 0
         self._watermark = 0
         self._holding = Holding(surroundings, self._intake)
         self.connections = 0
+        self.informed = False
+        """Whether the peer has told, since this process began, which tables it shares, and they are known here."""
         self.source_silent: frozenset[str] = frozenset()
         """The regions of which the peer says that it has not heard for too long."""
         self.complete_ms = 0
@@ -174,6 +175,7 @@ class Inlet:
         self.connections += 1
         start = sink.position
         self._states.clear()
+        self._told_tables = False
         self._holding.begin()
         self._work.clear()
         self._look_at_pauses(sink)
@@ -219,6 +221,7 @@ class Inlet:
             if frame.names is not None:
                 self._around.membership.heard(self.peer, frame.names)
             self._states.extend(frame.tables)
+            self._told_tables = True
             self._work.set()
         elif isinstance(frame, Holds):
             self._holding.told(frame, sink.watermark)
@@ -233,6 +236,7 @@ class Inlet:
             await wait(self._work)
             while self._states and await self._merge(self._states[0]):
                 self._states.popleft()
+            self.informed = self.informed or (self._told_tables and not self._states)
             while (work := await self._next(sink)) is not None:
                 await self._intake.apply(work, sink)
                 self._around.advanced()
@@ -304,10 +308,6 @@ class Inlet:
     def applied_hlc(self) -> int:
         """A timestamp that none of the peer's changes that are applied here with the stream is above."""
         return self._intake.applied_hlc
-
-    async def fetch(self, frame: Fetch) -> Answer:
-        """Ask the peer for a piece of a table; see :meth:`~replication.questions.Questions.ask`."""
-        return await self.questions.fetch(frame)
 
     def poke(self) -> None:
         """Look again at once: a pause came or went, an operator forced the link, or it is worth trying to connect."""

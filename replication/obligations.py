@@ -161,6 +161,8 @@ def merge(context: Context, uid: str, name: str, registers: Registers) -> Table 
         and mine.value.get("ReplicaStatus") == CREATING
         and (before is None or before.registers.get(own) != mine)
     )
+    if before is None:
+        resynchronisation.adopted(context, table)
     if not held(before) or renewed:
         save(context, Plan(uid=uid, name=name, creating=True, snapshot=True, hold_hlc=_safe_hlc(context)))
         return table

@@ -146,9 +146,10 @@ class Outlet:
     async def _have_lost(self, subscribe: Subscribe, answer: Refuse) -> None:
         """Where the peer has seen changes that this region has lost, plan to get them back, and issue later timestamps.
 
-        The peer's watermark is above all that it has seen of this region.
+        The peer's watermark is above all that it has seen of this region. With the file may be lost which tables there
+        were: the plan learns of them as this region does.
         """
-        if answer.code in (EPOCH, AHEAD) and resynchronisation.shared(self._around.engine.catalogue, self.peer):
+        if answer.code in (EPOCH, AHEAD):
             begin = partial(resynchronisation.begin_lost, self.peer, answer.reason, subscribe.watermark)
             await self._around.durably(begin, self._begun)
 

@@ -142,6 +142,9 @@ class Repairer:
     async def _step(self, plan: Plan, inlet: Inlet) -> bool:
         """Compare the next table that can be compared now; return whether anything was done."""
         if not plan.tables:
+            if plan.lost and not inlet.informed:
+                # The peer may yet tell of a table that this region has forgotten with the end of its file.
+                return False
             await self._finish(plan)
             return True
         for uid in plan.tables:

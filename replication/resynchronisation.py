@@ -66,6 +66,11 @@ def _name(peer: str) -> str:
     return f"resynchronisation:{peer}"
 
 
+def _regions(table: Table) -> list[str]:
+    """Return every region that is or was a member: this one too, which has no plan with itself."""
+    return sorted(name.removeprefix(settings.REPLICA) for name in table.registers if name.startswith(settings.REPLICA))
+
+
 def load(reader: Reader, peer: str) -> Plan | None:
     """Return the plan with a peer, or ``None`` when there is nothing to compare."""
     text = reader.meta(_name(peer))
@@ -89,8 +94,7 @@ def recover(context: Context, table: Table, peer: str, writes: int) -> None:
 
     A replica that is being made has its older items from others without having lost any, so there it takes a plan.
     """
-    members = [name.removeprefix(settings.REPLICA) for name in table.registers if name.startswith(settings.REPLICA)]
-    losses = {it: plan for it in members if (plan := load(context.reader, it)) is not None and plan.lost}
+    losses = {it: plan for it in _regions(table) if (plan := load(context.reader, it)) is not None and plan.lost}
     if not losses and not context.usable(table):
         return
     plan = losses.get(peer) or next(iter(losses.values()), None) or load(context.reader, peer)
@@ -98,6 +102,14 @@ def recover(context: Context, table: Table, peer: str, writes: int) -> None:
         save(context, msgspec.structs.replace(plan, recovered=plan.recovered + writes))
     context.transaction.save_meta(_RENEWAL, "due")
     context.written += 1
+
+
+def adopted(context: Context, table: Table) -> None:
+    """Plan to get back what this region has lost of a table that it had forgotten with the end of its file."""
+    for peer in _regions(table):
+        plan = load(context.reader, peer)
+        if plan is not None and plan.lost and table.uid not in plan.tables:
+            save(context, msgspec.structs.replace(plan, tables=(*plan.tables, table.uid)))
 
 
 def renewal_due(reader: Reader) -> bool:

@@ -297,3 +297,24 @@ async def test_nothing_is_compared_any_more_after_a_region_has_stopped(
     on.set()
     await stopping
     assert [task for task in a.replication._repairer._tasks.values() if not task.done()] == []
+
+
+async def test_what_one_peer_alone_has_of_a_file_that_is_gone_comes_back_though_the_peer_asks_first(
+    stage: Stage,
+) -> None:
+    """The region does not know yet that there is a table when the peer's position turns out to be of a lost future."""
+    await play(stage, "region a b c\ntable on a b c\nput a k0 zero\nconverge\ncut a->b\nadvance 100\nput a k from-a")
+    await play(stage, "wait c k from-a\nlose a")
+    lost_hlc = stage.region("c").replication.safe_time()
+    await play(stage, "heal\nadvance 100\nconverge")
+    assert await play(stage, "get a k\nget b k") == ["from-a", "from-a"]
+    assert stage.region("a").engine.clock.last > lost_hlc
+    await eventually(lambda: not stage.region("a").replication.fetching, "the plans of a end")
+
+
+async def test_a_region_that_lost_its_file_and_shares_no_table_any_more_has_nothing_to_wait_for(stage: Stage) -> None:
+    await play(stage, "region a b c\ntable on a b\nput a k one\nconverge a b\nremove a\nconverge b\nlose a")
+    await eventually(lambda: not stage.region("a").replication.fetching, "a has no plan")
+    before = stage.region("a").replication.safe_time()
+    stage.clock.advance(1000)
+    await eventually(lambda: stage.region("a").replication.safe_time() > before, "the safe time of a moves on")
