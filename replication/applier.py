@@ -110,7 +110,7 @@ def brings_back(context: Context, table: Table, row: Row) -> bool:
 
 def apply_repair(context: Context, peer: str, table: Table, rows: list[Row]) -> Outcome:
     """Apply rows that a comparison found to differ. Of two images under one timestamp the greater stands."""
-    twins = 0
+    twins = own = 0
     for row in rows:
         incumbent = context.transaction.get(table, row.key)
         if incumbent is None or incumbent.version[:2] != (row.hlc, row.origin):
@@ -119,8 +119,13 @@ def apply_repair(context: Context, peer: str, table: Table, rows: list[Row]) -> 
             change = Change(table, row.key, row.image, row.size, incumbent.version, incumbent)
             context.transaction.load(change)
             twins += 1
+            own += row.origin == context.settings.region
     outcome = apply_rows(context, peer, table, rows)
     outcome.applied += twins
+    if own:
+        # Peers may have the image that gave way, which this region has shipped under the same timestamp.
+        outcome.recovered += own
+        resynchronisation.recover(context, table, peer, own)
     return outcome
 
 

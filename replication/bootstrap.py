@@ -127,11 +127,15 @@ class Bootstrapper:
         engine = self._around.engine
         wake = self._wakes[uid]
         started = False
+        name = ""
         try:
-            while (plan := obligations.load(engine.store, uid)) is not None:
-                self._plans[uid] = plan
-                table = engine.catalogue.by_uid.get(uid)
+            while True:
                 try:
+                    plan = obligations.load(engine.store, uid)
+                    if plan is None:
+                        return
+                    name, self._plans[uid] = plan.name, plan
+                    table = engine.catalogue.by_uid.get(uid)
                     if not obligations.held(table):
                         await self._around.durably(lambda context: forget_dropped(context, uid))
                         continue
@@ -141,7 +145,7 @@ class Bootstrapper:
                     moved = await self._step(table, plan)
                 except Exception as error:
                     # Whatever it was, the plan is as it was: it is told of, and tried again.
-                    self._around.emit(BootstrapInterrupted(plan.name, uid, reason(error)))
+                    self._around.emit(BootstrapInterrupted(name, uid, reason(error)))
                     moved = False
                 if not moved:
                     await wait(wake, RETRY_S)

@@ -76,7 +76,7 @@ def _range(
     store = engine.store
     head = store.log_head()
     tail = store.log_tail()
-    foreign = bool(fetch.range_epoch) and not store.lineage().holds(fetch.range_epoch, after)
+    foreign = not store.lineage().follows(fetch.range_epoch, after)
     if (foreign or after < tail or after > head) and obligations.held(table):
         return FetchRefused(fetch.number, "the range is not in the log", truncated=True)
     if foreign or after > head:

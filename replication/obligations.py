@@ -161,19 +161,17 @@ def merge(context: Context, uid: str, name: str, registers: Registers) -> Table 
         and mine.value.get("ReplicaStatus") == CREATING
         and (before is None or before.registers.get(own) != mine)
     )
-    if before is None:
-        resynchronisation.adopted(context, table)
+    known = before.registers if before else {}
+    new = [name for name in regions(table.registers) if name not in {region, *regions(known)}]
+    resynchronisation.met(context, table, new)
     if not held(before) or renewed:
         save(context, Plan(uid=uid, name=name, creating=True, snapshot=True, hold_hlc=_safe_hlc(context)))
         return table
-    known = before.registers if before else {}
     detached = settings.detached(table.registers) - settings.detached(known)
     if detached:
         # What the others have of a detached region's last changes may be more than what is here.
         others = sorted(set(table.members()) - {region})
         _owe(context, table, dict.fromkeys(others, EVERYTHING), without=detached)
-    before_it = {region, *regions(known)}
-    new = [name for name in regions(table.registers) if name not in before_it]
     if new:
         _owe(context, table, dict.fromkeys(new, BEGINNING))
     return table

@@ -6,8 +6,7 @@ made; it answers the pieces of tables that the peer fetches, and tells it which 
 goes on counting what the peer does not have.
 
 Invariants: one session at a time: a new one ends the old one and begins once that has ended, unless a newer one has
-come meanwhile; only what is committed is read; memory is bounded by
-the window, and by :data:`FETCHES_MAX` questions at a time.
+come meanwhile; only what is committed is read; memory is bounded by the window and :data:`FETCHES_MAX` questions.
 
 Hazard: what is behind while the peer is away is counted in the log (``replication.backlog``), a bounded piece each time
 someone asks; until the count has caught up it is too high, never too low.
@@ -219,6 +218,7 @@ class Outlet:
                 found = await self._answer(asked) if isinstance(asked, Fetch) else self._find(asked)
                 await connection.send(encode(found))
                 busy = True
+            await self._stay(connection, source)
             read = source.read()
             if read is not None:
                 head = store.log_head()
@@ -236,14 +236,17 @@ class Outlet:
                 self._progressed()
                 await wait(self._wake)
 
+    async def _stay(self, connection: Connection, source: Source) -> None:
+        """End a session of before the lineage was renewed: it may give no position in a life that has ended."""
+        if self._around.engine.store.lineage().current != source.life:
+            await connection.close()
+
     async def _tick(self, connection: Connection, source: Source) -> None:
         while True:
             self._look_at_pauses(source)
             self._refresh()
             engine = self._around.engine
-            if engine.store.lineage().current != source.life:
-                # It was renewed since: the peer has to subscribe anew, to be told that it must compare.
-                await connection.close()
+            await self._stay(connection, source)
             now_ms, silent = self._around.now_ms(), self._around.silent
             frame = source.heartbeat(engine.store.log_head(), engine.watermark(), now_ms, silent=silent)
             await connection.send(encode(frame))
@@ -257,10 +260,8 @@ class Outlet:
             self._wake.set()
 
     def _find(self, inquiry: Inquiry) -> Findings | FetchRefused:
-        safe_hlc = self._around.safe_time()
-        return comparison.answer(
-            self._around.engine, inquiry, self.peer, safe_hlc=safe_hlc, bytes_max=self._settings.batch_bytes
-        )
+        safe_hlc, bytes_max = self._around.safe_time(), self._settings.batch_bytes
+        return comparison.answer(self._around.engine, inquiry, self.peer, safe_hlc=safe_hlc, bytes_max=bytes_max)
 
     async def _tell_holds(self, connection: Connection) -> None:
         """Say which tables' changes are passed over from here on, before any is."""
@@ -286,9 +287,8 @@ class Outlet:
         elif known is not None and not obligations.is_member(known, self.peer):
             # It has fallen back to before its replica ended, and has met an old record of when there was one.
             self._telling.again(fetch.uid)
-        return donor.answer(
-            engine, fetch, self.peer, records_max=self._settings.batch_records, bytes_max=self._settings.batch_bytes
-        )
+        records_max, bytes_max = self._settings.batch_records, self._settings.batch_bytes
+        return donor.answer(engine, fetch, self.peer, records_max=records_max, bytes_max=bytes_max)
 
     # What others ask of it.
 

@@ -37,6 +37,7 @@ from replication.events import (
     DigestMismatch,
     ResynchronisationFinished,
     ResynchronisationInterrupted,
+    WorkInterrupted,
     WritesRecovered,
 )
 from replication.inlet import Inlet
@@ -45,6 +46,8 @@ from replication.link import Surroundings, ended, reason, wait
 from replication.resynchronisation import Plan
 
 RETRY_S: Final = 0.5
+RENEW_MS: Final = 60_000
+"""How often it is looked whether a renewal is due where nothing is compared in the background."""
 DIFFERENCES_MAX: Final = 10_000
 """How many differences one comparison remembers to tell of; it repairs all the same."""
 
@@ -100,8 +103,7 @@ class Repairer:
         if self._around.settings.recount_at_start:
             tables = [table for table in self._around.engine.catalogue.by_name.values() if table.replicated]
             self._recounting = asyncio.get_running_loop().create_task(recounting.recount_all(self._around, tables))
-        if self._around.settings.compare_ms:
-            self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     def planned(self) -> None:
         """Take up every plan that no task works on, and let those under way look again."""
@@ -293,12 +295,20 @@ class Repairer:
     async def _watch(self) -> None:
         never = asyncio.Event()
         while True:
-            await wait(never, self._around.settings.compare_ms / 1000)
-            await self._renew()
-            for peer, inlet in list(self._inlets.items()):
-                for table in resynchronisation.shared(self._around.engine.catalogue, peer):
-                    if self._comparable(table, peer) and self._around.plans.get(peer) is None and inlet.usable:
-                        await self._look(table, inlet)
+            await wait(never, (self._around.settings.compare_ms or RENEW_MS) / 1000)
+            try:
+                await self._renew()
+                if self._around.settings.compare_ms:
+                    await self._look_at_all()
+            except Exception as error:
+                # Whatever it was, it is told of, and the next turn comes.
+                self._around.emit(WorkInterrupted("comparing with peers", "", reason(error)))
+
+    async def _look_at_all(self) -> None:
+        for peer, inlet in list(self._inlets.items()):
+            for table in resynchronisation.shared(self._around.engine.catalogue, peer):
+                if self._comparable(table, peer) and self._around.plans.get(peer) is None and inlet.usable:
+                    await self._look(table, inlet)
 
     async def _look(self, table: Table, inlet: Inlet) -> None:
         try:
@@ -324,6 +334,8 @@ class Repairer:
                 found[peer] = await self.compare(table, inlet, repair=repair)
             except Exception as error:
                 found[peer] = reason(error)
+        if repair:
+            await self._renew()
         return found
 
 
@@ -333,7 +345,7 @@ def _compared(plan: Plan, uid: str, tally: Tally | None, context: Context) -> No
     Without a ``tally`` it could not be compared, and is fetched.
     """
     now = resynchronisation.load(context.reader, plan.peer)
-    if now is None or now.began_ms != plan.began_ms or now.tables != plan.tables:
+    if now is None or now.begun != plan.begun or now.tables != plan.tables:
         return
     ended = now.ended
     if tally is None:

@@ -36,9 +36,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is still to be compared with one peer.
 
     ``lost``: this region has lost writes of its own, which the peer may have; otherwise it misses some of the peer's.
-    ``tables`` are the uids left to compare. ``hold_hlc`` is the watermark that counts for the peer until then. The rest
-    says what has been done: rows taken, rows of this region's own origin among them, items removed, and tables that are
-    not held here any more, so that what they had lost of this region's stays lost here.
+    ``tables`` are the uids left to compare. ``hold_hlc`` is the watermark that counts for the peer until then.
+    ``begun`` is how often it was begun, as the clock may stand still. The rest says what has been done: rows taken,
+    rows of this region's own origin among them, items removed, and tables that are not held here any more, so that
+    what they had lost of this region's stays lost here.
     """
 
     peer: str
@@ -47,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[str, ...]
     hold_hlc: int
     began_ms: int
+    begun: int = 1
     rows: int = 0
     recovered: int = 0
     removed: int = 0
@@ -64,11 +66,6 @@ _RENEWAL: Final = "renewal"
 
 def _name(peer: str) -> str:
     return f"resynchronisation:{peer}"
-
-
-def _regions(table: Table) -> list[str]:
-    """Return every region that is or was a member: this one too, which has no plan with itself."""
-    return sorted(name.removeprefix(settings.REPLICA) for name in table.registers if name.startswith(settings.REPLICA))
 
 
 def load(reader: Reader, peer: str) -> Plan | None:
@@ -94,7 +91,10 @@ def recover(context: Context, table: Table, peer: str, writes: int) -> None:
 
     A replica that is being made has its older items from others without having lost any, so there it takes a plan.
     """
-    losses = {it: plan for it in _regions(table) if (plan := load(context.reader, it)) is not None and plan.lost}
+    members = sorted(
+        name.removeprefix(settings.REPLICA) for name in table.registers if name.startswith(settings.REPLICA)
+    )
+    losses = {it: plan for it in members if (plan := load(context.reader, it)) is not None and plan.lost}
     if not losses and not context.usable(table):
         return
     plan = losses.get(peer) or next(iter(losses.values()), None) or load(context.reader, peer)
@@ -104,9 +104,12 @@ def recover(context: Context, table: Table, peer: str, writes: int) -> None:
     context.written += 1
 
 
-def adopted(context: Context, table: Table) -> None:
-    """Plan to get back what this region has lost of a table that it had forgotten with the end of its file."""
-    for peer in _regions(table):
+def met(context: Context, table: Table, peers: Iterable[str]) -> None:
+    """Plan to get back what this region has lost of a table of which these peers are found to be members.
+
+    That they are, or that there is such a table, may have been in the end of the file that was lost.
+    """
+    for peer in peers:
         plan = load(context.reader, peer)
         if plan is not None and plan.lost and table.uid not in plan.tables:
             save(context, msgspec.structs.replace(plan, tables=(*plan.tables, table.uid)))
@@ -165,7 +168,12 @@ def begin(context: Context, peer: str, reason: str, *, lost: bool, cursor: Curso
     )
     if before is not None:
         plan = msgspec.structs.replace(
-            plan, rows=before.rows, recovered=before.recovered, removed=before.removed, ended=before.ended
+            plan,
+            begun=before.begun + 1,
+            rows=before.rows,
+            recovered=before.recovered,
+            removed=before.removed,
+            ended=before.ended,
         )
     save(context, plan)
     if cursor is not None:

@@ -135,8 +135,7 @@ class Source:
         code = why = ""
         if frame.epoch and self._lineage.lost(frame.epoch, frame.after):
             code, why = EPOCH, f"{self.region} has another database file, or an older one that lost what it had written"
-        elif self._lineage.renewed and not (frame.epoch and self._lineage.holds(frame.epoch, frame.after)):
-            # A sink that has no position yet would not find in the log what came back either.
+        elif not self._lineage.follows(frame.epoch, frame.after):
             code, why = REWOUND, f"{self.region} has got back writes that its log does not tell of"
         elif frame.after < tail:
             code, why = GAP, f"the log begins after {tail}, the cursor is at {frame.after}"

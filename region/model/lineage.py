@@ -51,6 +51,13 @@ class Lineage(msgspec.Struct, frozen=True):
         number = self._number(life)
         return number >= max(0, self._number(self.renewed)) and not self.lost(life, sequence)
 
+    def follows(self, life: str, sequence: int) -> bool:
+        """Whether the log from a position on says all that who holds it has not seen; ``""`` stands for the beginning.
+
+        Who begins at the beginning would not find in the log what came back before the lineage was renewed.
+        """
+        return self.holds(life, sequence) if life else not self.renewed
+
     def lost(self, life: str, sequence: int) -> bool:
         """Whether a position speaks of records that this file once held, or a later version of it, and does no more."""
         number = self._number(life)

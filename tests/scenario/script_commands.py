@@ -129,6 +129,11 @@ def ends(link: str) -> tuple[str, str]:
     return source, sink
 
 
+async def play(stage: Stage, text: str) -> list[str]:
+    """Run some lines of a script; return what they printed."""
+    return [printed for line in text.strip().splitlines() for printed in await stage.run(line.split())]
+
+
 @command("region")
 async def _region(stage: Stage, names: list[str]) -> list[str]:
     for name in names:

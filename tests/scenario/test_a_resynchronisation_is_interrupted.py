@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fleet import TABLE, eventually
-from script_commands import Stage
+from script_commands import Stage, play
 
 from region.errors import StoreError
 from region.model.table import CREATING
@@ -66,11 +66,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     stage = Stage(tmp_path)
     yield stage
     await stage.fleet.stop()
-
-
-async def play(stage: Stage, text: str) -> list[str]:
-    """Run some lines of a script; return what they printed."""
-    return [printed for line in text.strip().splitlines() for printed in await stage.run(line.split())]
 
 
 async def came_back_everywhere(stage: Stage) -> None:
