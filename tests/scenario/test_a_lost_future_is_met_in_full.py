@@ -161,3 +161,16 @@ async def test_what_is_owed_holds_the_safe_time_though_the_store_could_not_be_re
     assert held_hlc is not None
     assert bootstrapper.hold_hlc == held_hlc
     await play(stage, "heal b->c c->b\nadvance 1000\nwait c k from-b")
+
+
+async def test_what_is_deleted_by_a_region_whose_file_knows_of_no_replica_stays_deleted(stage: Stage) -> None:
+    """Its file fell back to before the table was global; a table of one region alone keeps no tombstones."""
+    await play(stage, "region a b")
+    a = stage.region("a")
+    await a.create_table()
+    await play(stage, "copy a")
+    await a.add_replica("b")
+    await eventually(lambda: stage.fleet.replicas("a").get("b") == "ACTIVE", "b is ready")
+    await play(stage, "put a k one\nput a kept one\nconverge\ncut a\nrestore a\nadvance 100")
+    await play(stage, "put a k two\ndelete a k\nheal\nadvance 100\nwait b k -\nconverge")
+    assert await play(stage, "get a k\nget b k\nget a kept") == ["no item", "no item", "one"]

@@ -18,11 +18,14 @@ Source: the project's design, section 4; the project's facts on global tables (l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
+from region.errors import DamagedLogError
 from region.model import settings
+from region.model.change import Change, LogRecord
 from region.model.settings import Register, Registers
 from region.model.table import ACTIVE, CREATING, DELETING, UPDATING, Table
 from region.operation.context import Context
@@ -31,6 +34,8 @@ from region.operation.table import records
 from region.operation.table.description import CREATION_FAILED
 from region.operation.table.tables import retire
 
+PAGE_RECORDS: Final = 1000
+"""How many records of the log are read at a time."""
 NAME_TAKEN: Final = "A table with the same name exists in the region."
 
 
@@ -48,7 +53,28 @@ def adopt(context: Context, uid: str, name: str, registers: Mapping[str, Registe
     if merged == known.registers:
         return known
     table = records.save(context, known, merged)
+    if table.replicated and not known.replicated:
+        _bury(context, table)
     return _obey(context, table)
+
+
+def _bury(context: Context, table: Table) -> None:
+    """Leave tombstones of what was deleted while this region took the table for its own alone, when it leaves none.
+
+    Others tell it that the table is global where its file has fallen back to before it was, so they may hold what it
+    has deleted since. What its log does not tell of any more, or cannot be read of it, is not known here.
+    """
+    reader, region = context.reader, context.settings.region
+    deleted: dict[bytes, LogRecord] = {}
+    after, head = reader.log_tail(), reader.log_head()
+    with suppress(DamagedLogError):
+        while page := reader.read_table_log(table.uid, after, head, limit=PAGE_RECORDS, origin=region):
+            deleted.update({record.key: record for record in page})
+            after = page[-1].sequence
+    for key, record in deleted.items():
+        if record.image is None and context.transaction.get(table, key) is None:
+            context.transaction.load(Change(table, key, None, 0, record.version, None))
+            context.written += 1
 
 
 def replica_ready(context: Context, uid: str) -> Table:
