@@ -71,6 +71,7 @@ def resynchronisation_skipped(patch: pytest.MonkeyPatch) -> None:
 def recovered_writes_not_spread(patch: pytest.MonkeyPatch) -> None:
     """Writes that came back to their writer reach nobody else, as no log tells of them (MongoDB's rollback files)."""
     patch.setattr(Plan, "renews", property(lambda self: False))
+    patch.setattr(resynchronisation, "renewal_due", lambda reader: False)
 
 
 @mutant(

@@ -145,7 +145,12 @@ def off_by_one_after_reconnect(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sink, "subscribe", late)
 
 
-@mutant("values", "fold", "watermarks", "liveness", "streams", nemeses=("weather",), **BUSY)
+@mutant(
+    *("values", "fold", "watermarks", "liveness", "streams", "convergence"),
+    nemeses=("weather",),
+    replication={"compare_ms": 0},
+    **BUSY,
+)
 def cursor_ahead(patch: pytest.MonkeyPatch) -> None:
     """The cursor that is saved is one ahead of what has been applied (Debezium offsets, flushed early)."""
     save = applier.save_cursor
