@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,13 +21,6 @@ from replication.inlet import Inlet
 from replication.link import Surroundings
 from replication.message import Refuse
 from replication.source import Source
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    stage = Stage(tmp_path)
-    yield stage
-    await stage.fleet.stop()
 
 
 async def test_a_member_that_joined_in_the_lost_end_of_a_file_gives_back_what_it_alone_has(stage: Stage) -> None:

@@ -23,12 +23,8 @@ def recorded(script: Path) -> str:
     return script.read_text()
 
 
-async def test_script(script: Path, recorded: str, tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    try:
-        found = await replay(recorded, stage.run)
-    finally:
-        await stage.fleet.stop()
+async def test_script(script: Path, recorded: str, stage: Stage) -> None:
+    found = await replay(recorded, stage.run)
     compare(script, found, record="ATOLL_RECORD" in os.environ)
 
 
